@@ -1,0 +1,1 @@
+"""The ground floor: codecs, canonical JSON, keys, proofs, DID documents and DID methods; it imports nothing of ours."""

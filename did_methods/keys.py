@@ -1,0 +1,251 @@
+"""Public keys, signing keys and signatures.
+
+Decides whether key bytes are a key that signatures may be trusted under: exact length, canonical encoding, a point of
+the right curve and, for Ed25519, of prime order (with the identity point as key one signature fits every message).
+Refuses to build any other key, so a ``PublicKey`` in hand was checked. Draws no randomness and stores nothing. The
+only door to ``nacl`` and ``cryptography``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Protocol
+
+from nacl import bindings  # noqa: TID251 - this module is its door
+from nacl.exceptions import BadSignatureError  # noqa: TID251 - this module is its door
+
+from did_methods.codec import KEY_CODECS, KeyKind, multikey_decode, multikey_encode
+from did_methods.codec_errors import KeyLengthError
+from did_methods.errors import DidError
+
+SIGNATURE_BYTES: Final = 64
+SEED_BYTES: Final = 32
+
+_ED25519_PRIME: Final = 2**255 - 19
+_SIGN_BIT_CLEAR: Final = 2**255 - 1
+_ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+# The y coordinates of the eight points whose order divides 8: identity, order 2, order 4, order 8 (and its negative).
+_SMALL_ORDER_Y: Final = frozenset({1, _ED25519_PRIME - 1, 0, _ORDER_8_Y, _ED25519_PRIME - _ORDER_8_Y})
+
+
+class InvalidKeyError(DidError):
+    """Any refusal of a key or of a use of it; catch this for all of them."""
+
+    code = "key_invalid"
+    title = "Invalid key"
+
+
+class KeyNotCanonicalError(InvalidKeyError):
+    """The key is a second encoding of a point."""
+
+    code = "key_not_canonical"
+    title = "Key encoding not canonical"
+
+
+class KeySmallOrderError(InvalidKeyError):
+    """The key is the identity or another point of small order: anybody can sign for it."""
+
+    code = "key_small_order"
+    title = "Key of small order"
+
+
+class KeyPointError(InvalidKeyError):
+    """The key is not a point of the curve, or (Ed25519) not of prime order."""
+
+    code = "key_invalid_point"
+    title = "Key is not a valid point"
+
+
+class KeyKindError(InvalidKeyError):
+    """A key of this kind cannot do what is asked."""
+
+    code = "key_kind_unsupported"
+    title = "Key kind not supported here"
+
+
+class SeedLengthError(InvalidKeyError):
+    """The seed of a signing key has not 32 bytes."""
+
+    code = "seed_length"
+    title = "Wrong seed length"
+
+
+class SignatureInvalidError(DidError):
+    """The signature is not one of this key over this message."""
+
+    code = "signature_invalid"
+    title = "Signature does not verify"
+
+
+def _check_ed25519_point(raw: bytes) -> None:
+    y = int.from_bytes(raw, "little") & _SIGN_BIT_CLEAR
+    if y >= _ED25519_PRIME:
+        raise KeyNotCanonicalError
+    if y in _SMALL_ORDER_Y:
+        raise KeySmallOrderError
+    if not bindings.crypto_core_ed25519_is_valid_point(raw):
+        raise KeyPointError
+
+
+def _check_curve_point(kind: KeyKind, raw: bytes) -> None:
+    # Lazy, because most processes never meet a key of these curves and the library takes its time to load.
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
+
+    curves: dict[KeyKind, ec.EllipticCurve] = {
+        "p256": ec.SECP256R1(),
+        "p384": ec.SECP384R1(),
+        "secp256k1": ec.SECP256K1(),
+    }
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(curves[kind], raw)
+    except ValueError:
+        raise KeyPointError from None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key whose length and point were checked when it was made.
+
+    Args:
+        kind: one of the five kinds.
+        raw: the key without prefix; compressed for the NIST curves and secp256k1.
+
+    Raises:
+        KeyLengthError: key_length.
+        InvalidKeyError: key_not_canonical, key_small_order or key_invalid_point.
+
+    Spec: RFC 8032 5.1.3, SEC 1 2.3.4, RFC 7748 5
+    """
+
+    kind: KeyKind
+    raw: bytes
+    multikey: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != KEY_CODECS[self.kind].raw_bytes:
+            raise KeyLengthError(kind=self.kind, expected_bytes=KEY_CODECS[self.kind].raw_bytes)
+        if self.kind == "ed25519":
+            _check_ed25519_point(self.raw)
+        elif self.kind != "x25519":
+            _check_curve_point(self.kind, self.raw)
+        object.__setattr__(self, "multikey", multikey_encode(self.kind, self.raw))
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Return when signature is this key's over message; raise otherwise.
+
+        Args:
+            signature: exactly 64 bytes, S below the group order.
+            message: the signed bytes.
+
+        Raises:
+            KeyKindError: key_kind_unsupported, for any kind but ed25519.
+            SignatureInvalidError: signature_invalid.
+
+        Spec: RFC 8032 5.1.7
+        """
+        if self.kind != "ed25519":
+            raise KeyKindError(f"signatures of {self.kind} keys are not verified here", kind=self.kind)
+        # The length first: the library takes one string, and would read a 65th byte as part of the message.
+        if len(signature) != SIGNATURE_BYTES:
+            raise SignatureInvalidError
+        try:
+            bindings.crypto_sign_open(signature + message, self.raw)
+        except BadSignatureError:
+            raise SignatureInvalidError from None
+
+
+@lru_cache(maxsize=16_384)
+def parse_public_key(multikey: str) -> PublicKey:
+    """Return the checked key that Multikey text stands for; remembered, because the point check costs a verification.
+
+    Args:
+        multikey: ``z6Mk…``, ``zDn…`` and the like.
+
+    Raises:
+        CodecError: multibase_prefix, encoding_too_long, base58_invalid, varint_not_minimal, key_codec_unknown or
+            key_length.
+        InvalidKeyError: key_not_canonical, key_small_order or key_invalid_point.
+
+    Spec: CID 1.0 2.2.2
+    """
+    decoded = multikey_decode(multikey)
+    return PublicKey(decoded.kind, decoded.raw)
+
+
+class Signer(Protocol):
+    """Whoever can sign for a verification method: a key in memory, an agent elsewhere, a hardware module."""
+
+    @property
+    def verification_method(self) -> str:
+        """The DID URL of the key, as it stands in proofs."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of Ed25519 signature over message."""
+
+
+class SigningKey:
+    """An Ed25519 private key in memory; its seed never appears in ``repr``, and two keys are never compared by it.
+
+    Args:
+        seed: 32 random bytes; the caller draws them.
+
+    Raises:
+        SeedLengthError: seed_length.
+
+    Spec: RFC 8032 5.1.5
+    """
+
+    __slots__ = ("_secret", "public_key")
+
+    public_key: PublicKey
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != SEED_BYTES:
+            raise SeedLengthError
+        raw, self._secret = bindings.crypto_sign_seed_keypair(seed)
+        self.public_key = PublicKey("ed25519", raw)
+
+    @property
+    def seed(self) -> bytes:
+        """The 32 secret bytes, for storing the key."""
+        return self._secret[:SEED_BYTES]
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of signature over message.
+
+        Args:
+            message: any bytes.
+
+        Spec: RFC 8032 5.1.6
+        """
+        return bindings.crypto_sign(message, self._secret)[:SIGNATURE_BYTES]
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.public_key.multikey})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a SigningKey is not copied or pickled; store its seed on purpose")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySigner:
+    """A ``Signer`` from a key in memory and the verification method it stands under.
+
+    Args:
+        signing_key: the private key.
+        verification_method: absolute DID URL.
+    """
+
+    signing_key: SigningKey
+    verification_method: str
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of signature over message.
+
+        Args:
+            message: any bytes.
+
+        Spec: RFC 8032 5.1.6
+        """
+        return self.signing_key.sign(message)

@@ -1,0 +1,1 @@
+"""Doors to the outside: clock, key files."""

@@ -1,0 +1,198 @@
+"""Agents over HTTP: challenge, registration, look-ups, standing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from did_methods.codec import base64url_encode, parse_json
+from did_methods.timestamp import format_timestamp
+from registry.api.state import ApiState, state_of
+from registry.api.wire import did_in_path, json_response, read_body, read_json
+from registry.errors import ParseError
+from registry.limits import EVENT_BODY_BYTES, EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
+from registry.services.agent import Standing, agent_wire
+
+router = APIRouter(tags=["agents"])
+STANDING_MAX_AGE_S = 5
+
+
+class QueryError(ParseError):
+    """A query parameter is not what it should be."""
+
+    code = "query_invalid"
+    title = "A query parameter is not valid"
+
+
+@router.post("/v1/challenges")
+async def post_challenge(request: Request) -> Response:
+    """Issue a single-use challenge for a presentation."""
+    api = state_of(request)
+    await read_body(request, max_bytes=SMALL_BODY_BYTES)
+    challenge, expires_ms = api.registry.challenges.issue(now_ms=api.registry.clock.now_ms())
+    return json_response(
+        {"challenge": challenge, "domain": api.registry.genesis.origin, "expires": format_timestamp(expires_ms)}
+    )
+
+
+@router.post("/v1/agents", status_code=201)
+async def post_agent(request: Request) -> Response:
+    """Register an agent: ``{"presentation": …, "didLog": [first did:webvh entry]}``."""
+    api = state_of(request)
+    document = await read_json(request, max_bytes=REGISTRATION_BODY_BYTES)
+    accepted = await run_in_threadpool(
+        api.registry.agents.register, document, source=api.guard.source(request), rates=api.registry.rates
+    )
+    agent = api.registry.agents.find(document["presentation"]["holder"])
+    repeated = all(one.repeated for one in accepted)
+    body = {"agent": agent_wire(agent), "acceptance": api.registry.events.acceptance(accepted), **api.profile}
+    return json_response(body, 200 if repeated else 201)
+
+
+@router.get("/v1/agents")
+async def get_agents(request: Request) -> Response:
+    """List agents in order of registration."""
+    api = state_of(request)
+    limit = integer_query(request, "limit", default=EVENTS_PAGE, least=1, most=EVENTS_PAGE)
+    agents = api.registry.agents.list_agents(after=request.query_params.get("after", ""), limit=limit)
+    cursor = agents[-1].did if len(agents) == limit else None
+    return json_response({"agents": [agent_wire(agent) for agent in agents], "next": cursor, **api.profile})
+
+
+@router.get("/v1/agents/{did}")
+async def get_agent(request: Request) -> Response:
+    """Return one agent."""
+    api = state_of(request)
+    return json_response(agent_wire(api.registry.agents.find(did_in_path(request, prefix="/v1/agents/"))) | api.profile)
+
+
+@router.get("/v1/agents/{did}/state")
+async def get_agent_state(request: Request) -> Response:
+    """Return what an agent may do now, in one word, with the log position that it follows from."""
+    api = state_of(request)
+    agent = api.registry.agents.find(did_in_path(request, prefix="/v1/agents/", suffix="state"))
+    body = {"did": agent.did, "state": agent.state, "authorityEpoch": agent.authority_epoch}
+    return json_response(body | {"treeSize": api.registry.state.head.size} | api.profile)
+
+
+@router.get("/v1/agents/{did}/standing")
+async def get_standing(request: Request) -> Response:
+    """Return an agent's score, record and factors, overall or in one ``context``."""
+    api = state_of(request)
+    did = did_in_path(request, prefix="/v1/agents/", suffix="standing")
+    # Read at steps of the cache's lifetime, so that an unchanged log gives an unchanged ETag within one step.
+    step = STANDING_MAX_AGE_S * 1_000
+    instant = api.registry.clock.now_ms() // step * step
+    standing = api.registry.agents.standing(did, context=request.query_params.get("context"), now_ms=instant)
+    body = orjson.dumps(standing_wire(standing) | api.profile)
+    etag = f'"{base64url_encode(hashlib.sha256(body).digest())}"'
+    headers = {"ETag": etag, "Cache-Control": f"private, max-age={STANDING_MAX_AGE_S}"}
+    if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "application/json")
+
+
+@router.get("/v1/agents/{did}/vouches")
+async def get_vouches(request: Request) -> Response:
+    """Return the live vouches and reports about an agent with what each contributes now."""
+    api = state_of(request)
+    did = did_in_path(request, prefix="/v1/agents/", suffix="vouches")
+    shown = await run_in_threadpool(api.registry.agents.statements_about, did)
+    rows = [
+        {
+            "kind": one.kind,
+            "issuer": one.issuer,
+            "context": one.context,
+            "index": one.index,
+            "event": base64url_encode(one.event_id),
+            "weight": None if one.weight_micros is None else one.weight_micros / 1_000_000,
+            "contribution": None if one.share_micros is None else one.share_micros / 1_000_000,
+        }
+        for one in shown
+    ]
+    return json_response({"did": did, "statements": rows} | api.profile)
+
+
+@router.get("/v1/agents/{did}/events")
+async def get_agent_events(request: Request) -> Response:
+    """Return an agent's chain, newest first."""
+    api = state_of(request)
+    did = did_in_path(request, prefix="/v1/agents/", suffix="events")
+    limit = integer_query(request, "limit", default=20, least=1, most=EVENTS_PAGE)
+    before = integer_query(request, "before", default=0, least=0, most=1 << 53) or None
+    rows = await run_in_threadpool(api.registry.agents.entries_of, did, before=before, limit=limit)
+    if not rows and before is None:
+        api.registry.agents.find(did)
+    events = [
+        {
+            "count": count,
+            "index": entry.index,
+            "kind": entry.kind,
+            "time": entry.time_ms,
+            "event": base64url_encode(entry.event_id),
+            "leaf": parse_json(entry.data),
+        }
+        for count, entry in rows
+    ]
+    cursor = rows[-1][0] if rows and rows[-1][0] > 1 else None
+    return json_response({"did": did, "events": events, "next": cursor} | api.profile)
+
+
+@router.post("/v1/agents/{did}/did-log", status_code=201)
+async def post_did_log(request: Request) -> Response:
+    """Append a did:webvh entry of a registered agent."""
+    api = state_of(request)
+    did = did_in_path(request, prefix="/v1/agents/", suffix="did-log")
+    entry = await read_json(request, max_bytes=EVENT_BODY_BYTES)
+    state = entry.get("state")
+    if not isinstance(state, dict) or state.get("id") != did:
+        raise QueryError("the entry is of another DID than the path")
+    accepted = await run_in_threadpool(api.registry.events.submit, entry)
+    body = {"acceptance": api.registry.events.acceptance([accepted])} | api.profile
+    return json_response(body, 200 if accepted.repeated else 201)
+
+
+def standing_wire(standing: Standing) -> dict[str, Any]:
+    """Return a standing as JSON: shown figures rounded down, exact ones beside them."""
+    reading, factors = standing.reading, standing.reading.factors
+    return {
+        "did": standing.agent.did,
+        "state": standing.agent.state,
+        "context": standing.context,
+        "score": reading.score_micros // 10_000 / 100,
+        "record": reading.record_micros // 10_000 / 100,
+        "scoreMicros": reading.score_micros,
+        "recordMicros": reading.record_micros,
+        "confidenceMicros": reading.confidence_micros,
+        "factors": factors_wire(factors),
+        "rules": standing.rules,
+        "treeSize": standing.tree_size,
+        "asOf": standing.as_of_ms,
+    }
+
+
+def factors_wire(factors: Any) -> dict[str, Any]:
+    """Return the factors of a score as JSON."""
+    return {name: getattr(factors, name) for name in factors.__slots__}
+
+
+def integer_query(request: Request, name: str, *, default: int, least: int, most: int) -> int:
+    """Read a decimal query parameter.
+
+    Raises:
+        QueryError: ``query_invalid``.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 16 or not least <= int(text) <= most:  # noqa: PLR2004
+        raise QueryError(f"{name} is a whole number from {least} to {most}")
+    return int(text)
+
+
+__all__: list[str] = ["ApiState", "factors_wire", "integer_query", "router", "standing_wire"]

@@ -1,0 +1,105 @@
+"""The HTTP application: routes, errors, request ids.
+
+Every error is a problem+json with a stable code; the input is never echoed. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from did_methods.errors import BonafidesError
+from registry.api import agent, decision, event, log, operation
+from registry.api.agent import QueryError
+from registry.api.guard import Guard
+from registry.api.problems import MethodNotAllowedError, RouteNotFoundError, problem_response
+from registry.api.state import ApiState
+from registry.bootstrap import Registry
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,200}")
+
+
+def create_app(registry: Registry) -> FastAPI:
+    """Make the application of an opened registry; starting and stopping it is the caller's."""
+    app = FastAPI(
+        title="Bonafides registry",
+        version="0.0.1",
+        summary="Identity, reputation and per-action decisions for AI agents",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        license_info={"name": "Apache-2.0"},
+    )
+    public_host = urlsplit(registry.genesis.public_url).hostname or ""
+    guard = Guard(registry.gateways.load(), dev=registry.settings.dev, public_host=public_host)
+    replay = registry.genesis.profile == "replay"
+    app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
+    for module in (agent, event, decision, log, operation):
+        app.include_router(module.router)
+    app.add_exception_handler(BonafidesError, _handle_error)
+    app.add_exception_handler(RequestValidationError, _handle_validation)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(Exception, _handle_bug)
+    app.add_middleware(DoorMiddleware, guard=guard)
+    return app
+
+
+class DoorMiddleware:
+    """Echoes ``X-Request-ID`` and keeps --dev's promise; plain ASGI, so that bodies are not buffered."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        echoed = request_id is not None and _REQUEST_ID.fullmatch(request_id) is not None
+
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            if echoed and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            self._guard.check_dev(Request(scope))
+        except BonafidesError as error:
+            await problem_response(error)(scope, receive, send_with_id)
+            return
+        await self._app(scope, receive, send_with_id)
+
+
+async def _handle_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BonafidesError)
+    api: ApiState = request.app.state.api
+    api.refusals[error.code] += 1
+    return problem_response(error)
+
+
+async def _handle_validation(request: Request, _error: Exception) -> Response:
+    return await _handle_error(request, QueryError("a part of the address is not of the form asked for"))
+
+
+async def _handle_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    wrong_method = error.status_code == 405  # noqa: PLR2004 - Method Not Allowed
+    return await _handle_error(request, MethodNotAllowedError() if wrong_method else RouteNotFoundError())
+
+
+async def _handle_bug(request: Request, _error: Exception) -> Response:
+    """Answer 500 with a code and nothing else; the server's log has the traceback."""
+    return await _handle_error(request, BonafidesError("this is a defect of the registry; its log says more"))

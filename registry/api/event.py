@@ -1,0 +1,112 @@
+"""Evidence over HTTP: one signed statement, or a batch as JSON lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from did_methods.codec import base64url_decode, base64url_encode, parse_json, parse_json_object
+from did_methods.errors import BonafidesError
+from registry.api.problems import MediaTypeError, problem_object
+from registry.api.state import ApiState, state_of
+from registry.api.wire import json_response, read_body, read_json
+from registry.errors import LimitError, NotFoundError
+from registry.limits import BATCH_BODY_BYTES, BATCH_LINES, EVENT_BODY_BYTES
+from registry.services.sequencer import Accepted
+
+router = APIRouter(tags=["events"])
+NDJSON = ("application/x-ndjson", "application/jsonl", "text/jsonl")
+
+
+class BatchTooLongError(LimitError):
+    """The batch has more lines than one request may."""
+
+    code = "batch_too_long"
+    title = "Too many lines in one batch"
+
+
+class EventNotFoundError(NotFoundError):
+    """No event of that id is in the log."""
+
+    code = "event_not_found"
+    title = "No such event"
+
+
+@router.post("/v1/events", status_code=201)
+async def post_event(request: Request) -> Response:
+    """Log one signed statement; answers when it is durable."""
+    api = state_of(request)
+    body = await read_json(request, max_bytes=EVENT_BODY_BYTES)
+    check_writer(api, request)
+    accepted = await run_in_threadpool(api.registry.events.submit, body)
+    return json_response(
+        {"acceptance": api.registry.events.acceptance([accepted])} | api.profile, 200 if accepted.repeated else 201
+    )
+
+
+@router.post("/v1/events:batch")
+async def post_events(request: Request) -> Response:
+    """Log up to 1,000 signed statements, one a line, in their order; each is accepted or refused for itself."""
+    api = state_of(request)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in NDJSON:
+        raise MediaTypeError(f"send {NDJSON[0]}")
+    check_writer(api, request)
+    data = await read_body(request, max_bytes=BATCH_BODY_BYTES)
+    return await run_in_threadpool(_log_batch, api, data)
+
+
+def _log_batch(api: ApiState, data: bytes) -> Response:
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    if len(lines) > BATCH_LINES:
+        raise BatchTooLongError(limit=BATCH_LINES)
+    outcomes = api.registry.events.submit_batch([_parse_line(line) for line in lines])
+    accepted = [one for one in outcomes if isinstance(one, Accepted)]
+    results: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Accepted):
+            results.append({"index": outcome.index, "repeated": outcome.repeated})
+        else:
+            api.refusals[outcome.code] += 1
+            results.append({"problem": problem_object(outcome)})
+    acceptance = api.registry.events.acceptance(accepted) if accepted else None
+    return json_response({"results": results, "acceptance": acceptance} | api.profile)
+
+
+def _parse_line(line: bytes) -> dict[str, Any] | BonafidesError:
+    try:
+        return parse_json_object(line, max_bytes=EVENT_BODY_BYTES)
+    except BonafidesError as error:
+        return error
+
+
+@router.get("/v1/events/{event_id}")
+async def get_event(request: Request, event_id: str) -> Response:
+    """Return a logged event by its id."""
+    api = state_of(request)
+    found = await run_in_threadpool(api.registry.sequencer.find, base64url_decode(event_id))
+    entry = None if found is None else await run_in_threadpool(api.registry.store.entry, found.index)
+    if found is None or entry is None:
+        raise EventNotFoundError
+    body = {
+        "event": event_id,
+        "index": found.index,
+        "leafHash": base64url_encode(found.leaf_hash),
+        "time": found.time_ms,
+        "kind": entry.kind,
+        "leaf": parse_json(entry.data),
+    }
+    return json_response(body | api.profile)
+
+
+def check_writer(api: ApiState, request: Request) -> None:
+    """In a replay registry, writes are the operator's.
+
+    Raises:
+        DeniedError: ``bearer_key_required``, ``operator_only``.
+    """
+    if api.registry.genesis.profile == "replay":
+        api.guard.authenticate(request, "operator")

@@ -1,0 +1,68 @@
+"""What all doors share: reading bodies within a cap, DIDs in raw paths, JSON answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from did_methods.codec import parse_json_object
+from did_methods.did import split_did_path
+from registry.api.problems import BodyTooLargeError, MediaTypeError
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """Read a request's body, at most max_bytes.
+
+    Raises:
+        BodyTooLargeError: ``body_too_large``, without reading further.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise BodyTooLargeError(max_bytes=max_bytes)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise BodyTooLargeError(max_bytes=max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
+    """Read a strict JSON object.
+
+    Raises:
+        MediaTypeError: ``media_type_unsupported``.
+        BonafidesError: ``body_too_large`` and the codec's codes.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise MediaTypeError("send application/json")
+    return parse_json_object(await read_body(request, max_bytes=max_bytes), max_bytes=max_bytes)
+
+
+def did_in_path(request: Request, *, prefix: str, suffix: str = "") -> str:
+    """Return the DID of a request's raw path, decoded exactly once.
+
+    Args:
+        request: routed to a path of the form prefix + DID [+ "/" + suffix].
+        prefix: for example ``/v1/agents/``.
+        suffix: what follows the DID, without the slash.
+
+    Raises:
+        DidError: the codes of `split_did_path`.
+    """
+    raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    did, _ = split_did_path(raw_path, prefix=prefix, suffixes=(suffix,) if suffix else ())
+    return did
+
+
+def json_response(value: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON; not cached unless the headers say so."""
+    return Response(orjson.dumps(value), status, headers or NO_STORE, "application/json")

@@ -1,0 +1,29 @@
+"""Process entry: load settings from the environment, open the registry, serve the application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from registry.api.app import create_app
+from registry.bootstrap import open_registry
+from registry.config import Settings, load_settings
+
+
+def make_app(settings: Settings | None = None) -> FastAPI:
+    """Open the registry and return its application; the ASGI lifespan starts and stops it."""
+    registry = open_registry(settings or load_settings({}))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        registry.start()
+        try:
+            yield
+        finally:
+            registry.stop()
+
+    app = create_app(registry)
+    app.router.lifespan_context = lifespan
+    return app

@@ -1,0 +1,1 @@
+"""From the public log to findings."""

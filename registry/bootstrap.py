@@ -1,0 +1,333 @@
+"""Wiring: the only place that knows all the parts.
+
+`open_registry` opens a data folder, begins the log at the first start, folds what is there, and refuses to start when
+the settings disagree with entry 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from did_methods.codec import base64url_encode, parse_json_object
+from did_methods.keys import SigningKey
+from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
+from registry.adapters.system_clock import Clock, SystemClock
+from registry.config import Settings
+from registry.decisions.policy import PolicyPack
+from registry.errors import ConflictError, DependencyError, ParseError
+from registry.history.replay import replay_leaf
+from registry.history.snapshot import dump_state
+from registry.history.snapshot import load_state as load_snapshot
+from registry.history.state import Genesis, LogState
+from registry.limits import LEAF_BYTES
+from registry.log.note import NoteSigner
+from registry.services.admission import DAY_MS, LeafBudgets, RegistrationRates
+from registry.services.agent import AgentService
+from registry.services.authority import (
+    Authority,
+    FirstKeys,
+    make_key_identity,
+    make_webvh_identity,
+    opening_statements,
+    operator_registration,
+)
+from registry.services.challenge import Challenges
+from registry.services.decision import DecisionService
+from registry.services.event import EventService
+from registry.services.log import LogService
+from registry.services.recorder import DecisionRecorder
+from registry.services.sequencer import Sequencer, Submission
+from registry.storage.decision import DecisionStore
+from registry.storage.engine import Database
+from registry.storage.gateway import GatewayStore
+from registry.storage.log import LogStore
+
+SNAPSHOT_EVERY = 5_000
+_KEY_FILES = ("log-note", "registry-did", "operator-root", "operator-agent")
+
+
+class GenesisMismatchError(ConflictError):
+    """The settings name another origin, public URL or profile than entry 0 pins."""
+
+    code = "genesis_mismatch"
+    title = "The settings disagree with the log's entry 0"
+
+
+class KeysMissingError(DependencyError):
+    """The log exists, but a private key that belongs to it is gone."""
+
+    code = "registry_keys_missing"
+    title = "A key of this registry is missing"
+
+
+@dataclass(slots=True)
+class Registry:
+    """A running registry: its parts, started and stopped together."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: LogStore
+    state: LogState
+    sequencer: Sequencer
+    log: LogService
+    authority: Authority
+    agents: AgentService
+    events: EventService
+    decisions: DecisionService
+    recorder: DecisionRecorder
+    decision_store: DecisionStore
+    gateways: GatewayStore
+    challenges: Challenges
+    rates: RegistrationRates
+    genesis: Genesis
+    _snapshot_size: int = 0
+
+    def start(self) -> None:
+        """Start the writer and the recorder."""
+        self.recorder.start()
+        self.sequencer.start(self._epoch_if_due, self.log.sign_if_grown, self._snapshot_if_grown)
+
+    def stop(self) -> None:
+        """Finish what is queued, keep a snapshot, close the database."""
+        self.sequencer.stop()
+        self.log.sign_if_grown()
+        self.recorder.stop()
+        self._save_snapshot()
+        self.database.close()
+
+    def _epoch_if_due(self) -> None:
+        if self.authority.epoch_due(now_ms=self.clock.now_ms()):
+            submission = self.authority.epoch_submission()
+            self.sequencer.append([submission])
+            submission.future.result()
+
+    def _snapshot_if_grown(self) -> None:
+        if self.state.head.size - self._snapshot_size >= SNAPSHOT_EVERY:
+            self._save_snapshot()
+
+    def _save_snapshot(self) -> None:
+        tree = self.sequencer.tree
+        if tree.size > self._snapshot_size:
+            self.store.save_snapshot(tree.size, tree.root(), dump_state(self.state))
+            self._snapshot_size = tree.size
+
+
+def open_registry(settings: Settings, *, clock: Clock | None = None, policy: PolicyPack | None = None) -> Registry:
+    """Open the registry of a data folder; the first start begins the log.
+
+    Raises:
+        DatabaseBusyError: ``database_in_use``.
+        GenesisMismatchError: ``genesis_mismatch``.
+        KeysMissingError: ``registry_keys_missing``.
+        BonafidesError: a damaged log or key file.
+    """
+    clock = clock or SystemClock()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database_url)
+    try:
+        return _open(settings, clock, database, policy or load_policy(settings.policy_dir))
+    except BaseException:
+        database.close()
+        raise
+
+
+def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack) -> Registry:
+    store = LogStore(database)
+    size, _ = store.head()
+    fresh = size == 0
+    rings, entries = _first_keys(settings, clock) if fresh else (_load_keys(settings), {})
+    state = LogState() if fresh else load_state(store, size)
+    budgets = LeafBudgets()
+    _restore_budgets(store, budgets, size=size, now_ms=clock.now_ms())
+    sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
+    authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
+    challenges = Challenges()
+    origin = _origin(settings) if fresh else _check_genesis(settings, state)
+    note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
+    if fresh:
+        first = FirstKeys(
+            rings["registry-did"],
+            rings["operator-root"],
+            rings["operator-agent"],
+            entries["registry-did"],
+            entries["operator-agent"],
+        )
+        _begin(sequencer, authority, challenges, first, settings, note_signer, clock)
+    genesis = state.head.genesis
+    if genesis is None or note_signer.key.to_text() != genesis.log_key:
+        raise KeysMissingError("the log key is not the one that entry 0 names")
+    recorder = DecisionRecorder(DecisionStore(database))
+    return Registry(
+        settings=settings,
+        clock=clock,
+        database=database,
+        store=store,
+        state=state,
+        sequencer=sequencer,
+        log=LogService(store=store, sequencer=sequencer, note_signer=note_signer),
+        authority=authority,
+        agents=AgentService(sequencer=sequencer, store=store, challenges=challenges, clock=clock),
+        events=EventService(sequencer=sequencer, store=store, authority=authority, clock=clock),
+        decisions=DecisionService(
+            sequencer=sequencer, pack=pack, clock=clock, challenges=challenges, new_id=lambda: str(uuid4())
+        ),
+        recorder=recorder,
+        decision_store=DecisionStore(database),
+        gateways=GatewayStore(database),
+        challenges=challenges,
+        rates=RegistrationRates(),
+        genesis=genesis,
+        _snapshot_size=0 if fresh else size,
+    )
+
+
+def load_policy(folder: Path | None) -> PolicyPack:
+    """Load the policy pack of a folder, or the built-in baseline.
+
+    Raises:
+        PolicyPackError: the pack is not sound.
+    """
+    folder = folder or Path(__file__).parent / "decisions" / "policies"
+    files = {
+        suffix: next(iter(sorted(folder.glob(f"*{suffix}"))), None) for suffix in (".cedar", ".cedarschema", ".json")
+    }
+    if None in files.values():
+        raise DependencyError(f"the policy folder needs a .cedar, a .cedarschema and a .json file: {folder.name}")
+    policies, schema, manifest = (path.read_bytes() for path in files.values() if path is not None)
+    return PolicyPack.load(policies, schema, manifest)
+
+
+def load_state(store: LogStore, size: int) -> LogState:
+    """Fold the log from the newest snapshot on; signatures were verified when the entries were taken."""
+    state = _snapshot_state(store, size) or LogState()
+    draft = state.draft()
+    for entry in store.walk(state.head.size, size):
+        replay_leaf(draft, entry.data)
+    draft.commit()
+    return state
+
+
+def _snapshot_state(store: LogStore, size: int) -> LogState | None:
+    """Return the state of a snapshot that belongs to this very log, else None: then the log is folded from entry 0."""
+    snapshot = store.load_snapshot()
+    if snapshot is None or snapshot[0] > size or store.right_edge(snapshot[0]).root() != snapshot[1]:
+        return None
+    try:
+        return load_snapshot(snapshot[2])
+    except ParseError:
+        return None
+
+
+def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms: int) -> None:
+    """Count today's leaves again, so that a restart gives nobody a new day."""
+    today = now_ms // DAY_MS * DAY_MS
+    for begin in range(size, 0, -512):
+        entries = store.entries(max(0, begin - 512), begin)
+        for entry in entries:
+            if entry.time_ms >= today:
+                for party in parse_json_object(entry.data, max_bytes=LEAF_BYTES)["parties"]:
+                    if "signer" in party["roles"]:
+                        budgets.count_signer(party["did"], time_ms=entry.time_ms)
+        if entries and entries[0].time_ms < today:
+            return
+
+
+# ---------------------------------------------------------------- first start
+
+
+def _first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], dict[str, dict[str, object]]]:
+    """Make the registry's identities. Keys are on the disk before the first entry names them."""
+    parts = urlsplit(settings.public_url)
+    host, port = parts.hostname or "", parts.port
+    now_ms = 0 if settings.profile == "replay" else clock.now_ms()
+    folder = settings.keys_dir
+    if any((folder / f"{name}.json").exists() for name in _KEY_FILES):
+        # A first start that was killed between writing keys and the first entry: those keys were never published.
+        for name in _KEY_FILES:
+            (folder / f"{name}.json").unlink(missing_ok=True)
+    registry, registry_entry = make_webvh_identity(
+        host, port, (), seeds=[secrets.token_bytes(32) for _ in range(3)], now_ms=now_ms
+    )
+    operator, operator_entry = make_webvh_identity(
+        host, port, ("agents", "operator"), seeds=[secrets.token_bytes(32) for _ in range(3)], now_ms=now_ms
+    )
+    rings = {
+        "log-note": make_key_identity(secrets.token_bytes(32)),
+        "registry-did": registry,
+        "operator-root": make_key_identity(secrets.token_bytes(32)),
+        "operator-agent": operator,
+    }
+    for name, ring in rings.items():
+        save_key_ring(folder / f"{name}.json", ring)
+    return rings, {"registry-did": registry_entry, "operator-agent": operator_entry}
+
+
+def _load_keys(settings: Settings) -> dict[str, KeyRing]:
+    """Load the keys that a running registry needs; the operator's may be elsewhere by now."""
+    missing = [name for name in _KEY_FILES[:2] if not (settings.keys_dir / f"{name}.json").exists()]
+    if missing:
+        raise KeysMissingError(", ".join(missing))
+    return {name: load_key_ring(settings.keys_dir / f"{name}.json") for name in _KEY_FILES[:2]}
+
+
+def _origin(settings: Settings) -> str:
+    return settings.origin or f"{urlsplit(settings.public_url).netloc}/{secrets.token_hex(4)}"
+
+
+def _begin(
+    sequencer: Sequencer,
+    authority: Authority,
+    challenges: Challenges,
+    first: FirstKeys,
+    settings: Settings,
+    note_signer: NoteSigner,
+    clock: Clock,
+) -> None:
+    """Log entries 0 to 3, then the operator's own agent as 4 and 5, then the epoch that gives it its voice."""
+    now_ms = 0 if settings.profile == "replay" else clock.now_ms()
+    opening = Submission(
+        opening_statements(
+            first,
+            origin=note_signer.name,
+            public_url=settings.public_url,
+            profile=settings.profile,
+            log_key=note_signer.key.to_text(),
+            now_ms=now_ms,
+        )
+    )
+    challenge, _ = challenges.issue(now_ms=now_ms)
+    challenges.take(challenge, now_ms=now_ms)
+    registration = Submission(operator_registration(first, origin=note_signer.name, challenge=challenge, now_ms=now_ms))
+    group = [opening, authority.epoch_submission(), registration, authority.epoch_submission()]
+    sequencer.append(group)
+    for submission in group:
+        submission.future.result()
+
+
+def _check_genesis(settings: Settings, state: LogState) -> str:
+    genesis = state.head.genesis
+    if genesis is None:
+        raise KeysMissingError("the log has no genesis")
+    for name, ours, pinned in (
+        ("public URL", settings.public_url, genesis.public_url),
+        ("profile", settings.profile, genesis.profile),
+        ("origin", settings.origin or genesis.origin, genesis.origin),
+    ):
+        if ours != pinned:
+            raise GenesisMismatchError(f"the {name} is {ours} here and {pinned} in entry 0")
+    return genesis.origin
+
+
+def new_bearer_key() -> tuple[str, bytes]:
+    """Return a new bearer key and the digest to keep."""
+    key = base64url_encode(secrets.token_bytes(32))
+    return key, hashlib.sha256(key.encode()).digest()
+
+
+__all__ = ["GenesisMismatchError", "KeysMissingError", "Registry", "SigningKey", "load_policy", "open_registry"]

@@ -1,0 +1,220 @@
+"""Credentials issued by the registry and by its operator, through the same door as everybody's.
+
+Decides the bytes that are signed. Genesis, root lists and revocations of agents are signed by the operator root (a
+did:key that stays offline), everything else by the registry's own DID.
+
+Spec: FORMATS "Genesis", "Epoch", "Acceptance"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from did_methods.codec import base64url_encode
+from did_methods.keys import Signer
+from registry.credentials.issue import issue_credential, signer_did
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEvent:
+    """An event that the log took.
+
+    Attributes:
+        event: event id, 32 bytes.
+        index: leaf index, from 0.
+        leaf_hash: RFC 6962 leaf hash, 32 bytes.
+        time_ms: log time, milliseconds since the epoch.
+    """
+
+    event: bytes
+    index: int
+    leaf_hash: bytes
+    time_ms: int
+
+
+def issue_genesis(
+    *,
+    signer: Signer,
+    origin: str,
+    public_url: str,
+    profile: Literal["live", "replay"],
+    log_key: str,
+    registry_did: str,
+    uuid: str,
+    now_ms: int,
+    rules: str = "1",
+) -> dict[str, Any]:
+    """Issue entry 0 of a log.
+
+    Args:
+        signer: the operator root, a did:key.
+        origin: of the log.
+        public_url: without a trailing slash.
+        profile: ``live``, or ``replay`` (then now_ms is 0).
+        log_key: C2SP verifier key whose name is the origin.
+        registry_did: the registry's own DID.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        rules: version of the score's rules.
+
+    Raises:
+        ParseError: issuer_invalid, genesis_log_key_mismatch and the other codes of `parse_credential`.
+
+    Spec: FORMATS "Genesis"
+    """
+    members = {
+        "id": registry_did,
+        "origin": origin,
+        "publicUrl": public_url,
+        "profile": profile,
+        "logKey": log_key,
+        "registryDid": registry_did,
+        "rules": rules,
+    }
+    return issue_credential("genesis", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=origin)
+
+
+def issue_root_list(
+    *, signer: Signer, registry_did: str, number: int, roots: Sequence[str], uuid: str, now_ms: int, domain: str
+) -> dict[str, Any]:
+    """Issue the list of roots that voices come from.
+
+    Args:
+        signer: the operator root, a did:key.
+        registry_did: the registry it is for.
+        number: from 1, without gaps.
+        roots: 1 to 64 distinct DIDs.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+
+    Raises:
+        ParseError: the codes of `parse_credential`.
+
+    Spec: FORMATS "Genesis"
+    """
+    members = {"id": registry_did, "number": number, "roots": list(roots)}
+    return issue_credential("root_list", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_epoch(
+    *,
+    signer: Signer,
+    number: int,
+    tree_size: int,
+    rules: str,
+    root_list: bytes,
+    commitment: bytes,
+    uuid: str,
+    now_ms: int,
+    domain: str,
+) -> dict[str, Any]:
+    """Issue an epoch.
+
+    Args:
+        signer: the registry DID, which is the subject too.
+        number: from 1, without gaps.
+        tree_size: the leaves below it are covered.
+        rules: version of the score's rules.
+        root_list: event id of the root list in force, 32 bytes.
+        commitment: root over the canonical lines, 32 bytes.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+
+    Raises:
+        ParseError: the codes of `parse_credential`.
+
+    Spec: FORMATS "Epoch"
+    """
+    members = {
+        "id": signer_did(signer),
+        "number": number,
+        "treeSize": tree_size,
+        "rules": rules,
+        "rootList": base64url_encode(root_list),
+        "commitment": base64url_encode(commitment),
+    }
+    return issue_credential("epoch", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_quarantine(
+    *, signer: Signer, subject: str, reason: str, uuid: str, now_ms: int, domain: str
+) -> dict[str, Any]:
+    """Issue a quarantine: the agent is suspended until released.
+
+    Args:
+        signer: the registry DID.
+        subject: DID of the agent.
+        reason: slug.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+
+    Raises:
+        ParseError: the codes of `parse_credential`.
+
+    Spec: specs/credential-profile.md "Quarantine"
+    """
+    members = {"id": subject, "reason": reason}
+    return issue_credential("quarantine", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_release(*, signer: Signer, subject: str, reason: str, uuid: str, now_ms: int, domain: str) -> dict[str, Any]:
+    """Issue a release from quarantine; arguments, errors and form as `issue_quarantine`.
+
+    Spec: specs/credential-profile.md "Release"
+    """
+    members = {"id": subject, "reason": reason}
+    return issue_credential("release", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_agent_revocation(
+    *, signer: Signer, subject: str, reason: str, uuid: str, now_ms: int, domain: str
+) -> dict[str, Any]:
+    """Issue the operator's revocation of an agent; it is final.
+
+    Args:
+        signer: the operator root, a did:key.
+        subject: DID of the agent.
+        reason: slug.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+
+    Raises:
+        ParseError: issuer_invalid and the other codes of `parse_credential`.
+
+    Spec: specs/credential-profile.md "Agent revocation"
+    """
+    members = {"id": subject, "reason": reason}
+    return issue_credential("agent_revocation", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_acceptance(*, signer: Signer, origin: str, accepted: Sequence[AcceptedEvent]) -> dict[str, Any]:
+    """Issue the registry's promise that it logged these events; the same events give the same bytes.
+
+    Args:
+        signer: the registry DID.
+        origin: of the log.
+        accepted: 1 to 1000 events in the order of the request.
+
+    Raises:
+        ParseError: subject_member_invalid and the other codes of `parse_credential`.
+
+    Spec: FORMATS "Acceptance"
+    """
+    listed = [
+        {
+            "event": base64url_encode(each.event),
+            "index": each.index,
+            "leafHash": base64url_encode(each.leaf_hash),
+            "time": each.time_ms,
+        }
+        for each in accepted
+    ]
+    newest_ms = max((each.time_ms for each in accepted), default=0)
+    members = {"origin": origin, "accepted": listed}
+    return issue_credential("acceptance", signer=signer, subject=members, uuid=None, now_ms=newest_ms, domain=origin)

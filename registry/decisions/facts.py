@@ -1,0 +1,397 @@
+"""Define the fact vector: everything a decision may know, as a fixed list of small values.
+
+The vector is what makes a decision replayable: policy sees these facts and nothing else, and the decision record keeps
+all of them. Each fact is marked *logged* (it follows from the log prefix of ``tree_size`` entries) or *observed* (from
+the request, a presentation, the policy pack …, with digest, source and time). The module refuses to hold lists over
+peers, floats, free text or facts outside their stated range; it gathers nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from did_methods.canonical import canonicalize
+from did_methods.codec import JsonValue, parse_json_object
+from did_methods.errors import DidError
+from registry.errors import ParseError
+
+FACTS_FORMAT: Final = "bonafides/facts/1"
+MAX_FACTS_BYTES: Final = 32_768
+"""Largest wire form read back, in bytes; a full vector with every text at its cap stays below."""
+
+POINT_MICROS: Final = 1_000_000
+"""One point of score in micro-points."""
+MAX_SCORE_MICROS: Final = 100 * POINT_MICROS
+
+AGENT_STATES: Final = ("active", "suspended", "deactivated", "revoked", "unknown")
+PROOFS: Final = ("none", "gateway_asserted", "presentation", "token", "http_signature")
+ACTION_CLASSES: Final = ("low", "medium", "high", "critical")
+"""Risk classes of actions, in rising order."""
+
+FactValue: TypeAlias = int | bool | str
+_MAX_INTEGER: Final = 2**53 - 1
+_CODE: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,63})?\Z")
+_CONTEXT: Final = re.compile(r"[a-z0-9-]{0,40}\Z")
+_SOURCE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+_DIGEST: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+
+
+class FactError(ParseError):
+    """A fact is missing, outside its range, or not marked."""
+
+    code = "facts_invalid"
+    title = "Fact vector is not valid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSpec:
+    """What one fact may hold.
+
+    Attributes:
+        name: name in policies and on the wire.
+        kind: ``integer``, ``boolean`` or ``text``.
+        meaning: one sentence for the table in ``specs/decision.md``.
+        least: smallest integer allowed.
+        most: largest integer, or greatest number of characters of a text.
+        choices: closed set of texts; empty when the text is open.
+        pattern: form of an open text; None when only the length counts.
+    """
+
+    name: str
+    kind: Literal["integer", "boolean", "text"]
+    meaning: str
+    least: int = 0
+    most: int = _MAX_INTEGER
+    choices: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
+
+
+def _integer(name: str, meaning: str, *, least: int = 0, most: int = _MAX_INTEGER) -> FactSpec:
+    return FactSpec(name=name, kind="integer", meaning=meaning, least=least, most=most)
+
+
+def _score(name: str, meaning: str) -> FactSpec:
+    return _integer(name, meaning, most=MAX_SCORE_MICROS)
+
+
+def _boolean(name: str, meaning: str) -> FactSpec:
+    return FactSpec(name=name, kind="boolean", meaning=meaning)
+
+
+def _text(name: str, meaning: str, most: int, *, pattern: re.Pattern[str] | None = None) -> FactSpec:
+    return FactSpec(name=name, kind="text", meaning=meaning, most=most, pattern=pattern)
+
+
+def _choice(name: str, meaning: str, choices: tuple[str, ...]) -> FactSpec:
+    return FactSpec(name=name, kind="text", meaning=meaning, choices=choices)
+
+
+FACTS: Final = (
+    _text("agent_did", "The one acting agent; empty when nobody, or two different agents, are named.", 512),
+    _boolean("actor_conflict", "Two places of the request name different acting agents."),
+    _text("action_name", "`action.name` of the request.", 256),
+    _text("resource_type", "`resource.type` of the request.", 128),
+    _text("resource_id", "`resource.id` of the request.", 1024),
+    _choice("risk", "`resource.properties.risk` of the request; empty when not stated.", ("", *ACTION_CLASSES)),
+    _choice("action_class", "Class the policy pack gives the action, raised by `risk`.", ACTION_CLASSES),
+    _text("context", "The one context the policy pack maps the action to; empty for none.", 40, pattern=_CONTEXT),
+    _choice("proof", "How the agent was proven in this request.", PROOFS),
+    _text("proof_fault", "Reason code of a proof that was sent and failed; else empty.", 64, pattern=_CODE),
+    _boolean("agent_known", "The agent is registered in this log."),
+    _choice("agent_state", "State of the agent after the last entry of the prefix.", AGENT_STATES),
+    _score("score_micros", "Overall score, in micro-points."),
+    _score("record_micros", "The score without clocks, in micro-points."),
+    _integer("confidence_micros", "Weight of the counted evidence (P + Q), in millionths."),
+    _boolean("context_scored", "The agent has a score of its own in `context`."),
+    _score("context_score_micros", "That score, in micro-points; 0 when there is none."),
+    _integer("existence_days", "Completed days of unbroken existence."),
+    _integer("registered_index", "Log index of the registration; -1 when unknown.", least=-1),
+    _integer("vouches_live", "Number of live vouches for the agent."),
+    _integer("reports_live", "Number of live reports against the agent."),
+    _boolean("passport_present", "A passport of the agent is logged and neither replaced nor revoked."),
+    _text("passport_event", "Event id of that passport; empty when there is none.", 64),
+    _boolean("capability_present", "A capability credential for the agent came with the request and verified."),
+    _boolean("capability_matches", "It names this action and this resource."),
+    _boolean("capability_expired", "It is not valid at `evaluated_at` (too early, too late, or revoked)."),
+    _text("capability_issuer", "DID of its issuer; empty when there is none.", 512),
+    _choice("capability_issuer_state", "State of that issuer in the log.", AGENT_STATES),
+    _score("capability_issuer_score_micros", "Overall score of that issuer, in micro-points."),
+    _boolean("capability_issuer_is_root", "That issuer is on the current root list."),
+)
+"""Every fact, in the order of the documentation. Adding one is a new ``FACTS_FORMAT``."""
+
+FACT_NAMES: Final = tuple(spec.name for spec in FACTS)
+
+REQUEST_FACTS: Final = ("agent_did", "actor_conflict", "action_name", "resource_type", "resource_id", "risk")
+POLICY_FACTS: Final = ("action_class", "context")
+PROOF_FACTS: Final = ("proof", "proof_fault")
+CAPABILITY_FACTS: Final = ("capability_present", "capability_matches", "capability_expired", "capability_issuer")
+_NEVER_LOGGED: Final = frozenset(REQUEST_FACTS + POLICY_FACTS + PROOF_FACTS + CAPABILITY_FACTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Where facts that are not in the log come from.
+
+    Attributes:
+        source: snake_case name, unique in a vector: ``request``, ``policy``, ``presentation``, ``capability`` …
+        digest: base64url SHA-256 of what was read there.
+        time_ms: when it was read, milliseconds since the epoch.
+        facts: names of the facts read from it, sorted.
+    """
+
+    source: str
+    digest: str
+    time_ms: int
+    facts: tuple[str, ...]
+
+
+def standard_observations(
+    *,
+    request_digest: str,
+    policy_revision: str,
+    observed_ms: int,
+    presentation_digest: str = "",
+    capability_digest: str = "",
+) -> tuple[Observation, ...]:
+    """Mark the facts that never come from the log with the places they came from.
+
+    Args:
+        request_digest: ``request_digest`` of the evaluation request.
+        policy_revision: revision of the pack that classified the action.
+        observed_ms: when these were read, milliseconds since the epoch.
+        presentation_digest: base64url SHA-256 of the presentation; empty when none was sent (then the request
+            itself is what says so).
+        capability_digest: the same for the capability credential that was used.
+
+    Returns:
+        Observations for ``FactVector.observations``, sorted by source.
+
+    Spec: specs/decision.md, fact vector
+    """
+    groups: dict[tuple[str, str], list[str]] = {("request", request_digest): list(REQUEST_FACTS)}
+    groups[("policy", policy_revision)] = list(POLICY_FACTS)
+    for source, digest, names in (
+        ("presentation", presentation_digest, PROOF_FACTS),
+        ("capability", capability_digest, CAPABILITY_FACTS),
+    ):
+        key = (source, digest) if digest else ("request", request_digest)
+        groups.setdefault(key, []).extend(names)
+    return tuple(
+        Observation(source=source, digest=digest, time_ms=observed_ms, facts=tuple(sorted(names)))
+        for (source, digest), names in sorted(groups.items())
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactVector:
+    """Hold all facts of one decision; the fields are described by ``FACTS``.
+
+    Every default is the value that allows least, so a fact that nobody gathered can only deny.
+
+    Attributes:
+        tree_size: number of log entries the logged facts follow from.
+        evaluated_at_ms: the instant of the decision, milliseconds since the epoch.
+        observations: marks of the facts that are not logged; all others are logged.
+
+    Raises:
+        FactError: facts_invalid.
+
+    Spec: specs/decision.md, fact vector
+    """
+
+    tree_size: int
+    evaluated_at_ms: int
+    observations: tuple[Observation, ...] = field(repr=False)
+    agent_did: str = ""
+    actor_conflict: bool = False
+    action_name: str = ""
+    resource_type: str = ""
+    resource_id: str = ""
+    risk: str = ""
+    action_class: str = "critical"
+    context: str = ""
+    proof: str = "none"
+    proof_fault: str = ""
+    agent_known: bool = False
+    agent_state: str = "unknown"
+    score_micros: int = 0
+    record_micros: int = 0
+    confidence_micros: int = 0
+    context_scored: bool = False
+    context_score_micros: int = 0
+    existence_days: int = 0
+    registered_index: int = -1
+    vouches_live: int = 0
+    reports_live: int = 0
+    passport_present: bool = False
+    passport_event: str = ""
+    capability_present: bool = False
+    capability_matches: bool = False
+    capability_expired: bool = False
+    capability_issuer: str = ""
+    capability_issuer_state: str = "unknown"
+    capability_issuer_score_micros: int = 0
+    capability_issuer_is_root: bool = False
+
+    def __post_init__(self) -> None:
+        _check_integer("tree_size", self.tree_size, least=0, most=_MAX_INTEGER)
+        _check_integer("evaluated_at_ms", self.evaluated_at_ms, least=0, most=_MAX_INTEGER)
+        for spec in FACTS:
+            _check_fact(spec, getattr(self, spec.name))
+        # A context score without its flag would slip past every rule that asks for one.
+        if not self.context_scored and self.context_score_micros:
+            raise FactError("context_score_micros is set but context_scored is not")
+        _check_marks(self.observations)
+
+    def values(self) -> dict[str, FactValue]:
+        """Return all facts by name, in the order of ``FACTS``."""
+        return {name: getattr(self, name) for name in FACT_NAMES}
+
+    def to_object(self) -> dict[str, JsonValue]:
+        """Return the JSON object of the wire form.
+
+        Spec: specs/decision.md, fact vector
+        """
+        observed = {name for observation in self.observations for name in observation.facts}
+        logged: list[JsonValue] = [name for name in sorted(FACT_NAMES) if name not in observed]
+        return {
+            "format": FACTS_FORMAT,
+            "treeSize": self.tree_size,
+            "evaluatedAt": self.evaluated_at_ms,
+            "facts": dict(self.values()),
+            "logged": logged,
+            "observed": [
+                {"source": o.source, "digest": o.digest, "time": o.time_ms, "facts": list(o.facts)}
+                for o in self.observations
+            ],
+        }
+
+    def to_wire(self) -> bytes:
+        """Write the vector as canonical JSON; equal vectors give equal bytes.
+
+        Spec: specs/decision.md, fact vector; RFC 8785
+        """
+        return canonicalize(self.to_object())
+
+    @staticmethod
+    def from_object(value: Mapping[str, JsonValue]) -> FactVector:
+        """Read the JSON object of the wire form.
+
+        Args:
+            value: the parsed object; exactly the members that ``to_object`` writes.
+
+        Raises:
+            FactError: facts_invalid.
+
+        Spec: specs/decision.md, fact vector
+        """
+        _check_members(value, {"format", "treeSize", "evaluatedAt", "facts", "logged", "observed"})
+        facts, observed = value["facts"], value["observed"]
+        if value["format"] != FACTS_FORMAT or not isinstance(facts, dict) or not isinstance(observed, list):
+            raise FactError("not a fact vector of this format")
+        _check_members(facts, set(FACT_NAMES))
+        vector = FactVector(
+            tree_size=cast("int", value["treeSize"]),
+            evaluated_at_ms=cast("int", value["evaluatedAt"]),
+            observations=tuple(_observation_from(item) for item in observed),
+            **cast("dict[str, Any]", facts),  # each value is checked against its FactSpec before anybody sees it
+        )
+        if vector.to_object()["logged"] != value["logged"]:
+            raise FactError("the marks do not cover every fact exactly once")
+        return vector
+
+    @staticmethod
+    def from_wire(data: bytes) -> FactVector:
+        """Read a vector back from its canonical bytes.
+
+        Args:
+            data: what ``to_wire`` wrote.
+
+        Returns:
+            A vector whose ``to_wire`` gives ``data`` again.
+
+        Raises:
+            FactError: facts_invalid, also for JSON that is not canonical.
+
+        Spec: specs/decision.md, fact vector
+        """
+        try:
+            value = parse_json_object(data, max_bytes=MAX_FACTS_BYTES)
+        except DidError as error:
+            raise FactError("not JSON") from error
+        vector = FactVector.from_object(value)
+        if vector.to_wire() != data:
+            raise FactError("not in canonical form")
+        return vector
+
+
+def _check_members(value: Mapping[str, JsonValue], names: set[str]) -> None:
+    if value.keys() != names:
+        raise FactError("a member is missing or unknown")
+
+
+def _observation_from(value: JsonValue) -> Observation:
+    if not isinstance(value, dict):
+        raise FactError("an observation is not an object")
+    _check_members(value, {"source", "digest", "time", "facts"})
+    source, digest, time_ms, names = value["source"], value["digest"], value["time"], value["facts"]
+    if not isinstance(source, str) or not isinstance(digest, str) or not isinstance(names, list):
+        raise FactError("an observation has a member of the wrong type")
+    texts = tuple(name for name in names if isinstance(name, str))
+    if len(texts) != len(names):
+        raise FactError("an observation has a member of the wrong type")
+    return Observation(source=source, digest=digest, time_ms=cast("int", time_ms), facts=texts)
+
+
+def _check_integer(name: str, value: object, *, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise FactError(f"{name} is not an integer from {least} to {most}", fact=name)
+
+
+def _check_text(spec: FactSpec, value: object) -> None:
+    if not isinstance(value, str) or (spec.choices and value not in spec.choices) or len(value) > spec.most:
+        raise FactError(f"{spec.name} is not one of the texts allowed", fact=spec.name)
+    if spec.pattern is not None and spec.pattern.match(value) is None:
+        raise FactError(f"{spec.name} is not of its form", fact=spec.name)
+    # A lone surrogate cannot be written as UTF-8: it would break the record, not the request.
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise FactError(f"{spec.name} is not Unicode text", fact=spec.name)
+
+
+def _check_fact(spec: FactSpec, value: object) -> None:
+    if spec.kind == "integer":
+        _check_integer(spec.name, value, least=spec.least, most=spec.most)
+    elif spec.kind == "boolean":
+        if type(value) is not bool:
+            raise FactError(f"{spec.name} is not a boolean", fact=spec.name)
+    else:
+        _check_text(spec, value)
+
+
+def _check_sorted(names: Iterable[str]) -> None:
+    listed = list(names)
+    if listed != sorted(set(listed)):
+        raise FactError("marks are not sorted, or name something twice")
+
+
+def _check_marks(observations: tuple[Observation, ...]) -> None:
+    _check_sorted(observation.source for observation in observations)
+    marked: list[str] = []
+    for observation in observations:
+        _check_sorted(observation.facts)
+        _check_integer("time", observation.time_ms, least=0, most=_MAX_INTEGER)
+        if _SOURCE.match(observation.source) is None or _DIGEST.match(observation.digest) is None:
+            raise FactError("an observation has no proper source or digest")
+        marked.extend(observation.facts)
+    if len(marked) != len(set(marked)) or not set(marked) <= set(FACT_NAMES):
+        raise FactError("a mark names an unknown fact, or a fact is marked twice")
+    if not _NEVER_LOGGED.issubset(marked):
+        raise FactError("a fact that is never in the log is marked as logged")
+
+
+# The table is the contract; a field that it does not describe would go unchecked and unrecorded.
+assert {item.name for item in fields(FactVector)} - set(FACT_NAMES) == {"tree_size", "evaluated_at_ms", "observations"}

@@ -1,0 +1,399 @@
+"""The rules of the log: what a verified statement changes, or why it is refused at this place.
+
+One function per leaf kind, each checking first and changing the draft last, so a refusal leaves the draft as it was.
+The sequencer and the audit both come through `admit`: there is no other place where a leaf changes anything.
+
+Spec: FORMATS "Genesis", "Registration", "Epoch", "Edges and contexts"; specs/history.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from did_methods.codec import base64url_decode, base64url_encode
+from did_methods.did import parse_did
+from did_methods.webvh_entry import verify_entry
+from registry.credentials.model import UnverifiedCredential
+from registry.history.errors import (
+    AgentDeactivatedError,
+    AgentExistsError,
+    AgentRevokedError,
+    AgentSuspendedError,
+    AgentUnknownError,
+    DidEntryOrderError,
+    DidMethodNotHostedError,
+    DidNotHostedError,
+    DidNotPublishedError,
+    DidPathTakenError,
+    EpochCommitmentError,
+    GenesisError,
+    LogOrderError,
+    NothingToRevokeError,
+    PassportBindingError,
+    SignerRoleError,
+    StateTransitionError,
+    SubjectStateError,
+)
+from registry.history.paths import hosted_path
+from registry.history.state import Agent, AgentState, Draft, Epoch, Genesis, LiveStatement, RootList
+from registry.history.statement import (
+    CredentialStatement,
+    DidOperationStatement,
+    RegistrationStatement,
+    VerifiedStatement,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the log a statement stands: its leaf index and its log time in ms."""
+
+    index: int
+    time_ms: int
+
+
+def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
+    """Check a verified statement against the log so far and fold it into the draft.
+
+    Args:
+        draft: the state just before the leaf.
+        verified: the statement, its signatures verified under keys that are active in `draft`.
+        place: the leaf's index and log time.
+
+    Raises:
+        BonafidesError: one of the codes of `registry.history.errors` or of the did:webvh rules.
+    """
+    statement = verified.statement
+    _check_genesis_order(statement.kind, place)
+    match statement:
+        case DidOperationStatement():
+            _admit_did_operation(draft, statement, place)
+        case RegistrationStatement():
+            _admit_registration(draft, statement, place)
+        case CredentialStatement(credential=credential):
+            _CREDENTIAL_RULES[credential.kind.name](draft, credential, place)
+            if credential.kind.signer == "agent":
+                draft.reputation.own_act(credential.issuer, index=place.index, time_ms=place.time_ms)
+
+
+_OPENING = ("genesis", "did_operation", "root_list", "epoch")
+
+
+def _check_genesis_order(kind: str, place: Place) -> None:
+    """Entries 0 to 3 are genesis, the registry's DID, the roots and the first epoch; no genesis comes later."""
+    if place.index < len(_OPENING):
+        if kind != _OPENING[place.index]:
+            raise GenesisError(f"entry {place.index} must be {_OPENING[place.index]}", index=place.index)
+    elif kind == "genesis":
+        raise GenesisError("a log has one genesis", index=place.index)
+
+
+def _genesis(draft: Draft) -> Genesis:
+    genesis = draft.head.genesis
+    if genesis is None:
+        raise GenesisError("the log has no genesis yet")
+    return genesis
+
+
+def active_agent(draft: Draft, did: str) -> Agent:
+    """Return the agent if it is registered and active.
+
+    Raises:
+        AgentUnknownError, AgentSuspendedError, AgentDeactivatedError, AgentRevokedError: its state.
+    """
+    agent = draft.find_agent(did)
+    if agent is None:
+        raise AgentUnknownError
+    match agent.state:
+        case "active":
+            return agent
+        case "suspended":
+            raise AgentSuspendedError
+        case "deactivated":
+            raise AgentDeactivatedError
+        case "revoked":
+            raise AgentRevokedError
+
+
+def _set_state(draft: Draft, agent: Agent, state: AgentState, place: Place) -> None:
+    draft.silence(agent.did, silenced=state != "active")
+    draft.agents[agent.did] = replace(
+        agent, state=state, authority_epoch=agent.authority_epoch + 1, changed_index=place.index
+    )
+
+
+# ---------------------------------------------------------------- registry statements
+
+
+def _admit_genesis(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    subject = credential.subject
+    if not credential.issuer.startswith("did:key:"):
+        raise GenesisError("the operator root is a did:key")
+    if place.time_ms != 0 and subject["profile"] == "replay":
+        raise GenesisError("a replay registry begins at log time 0")
+    genesis = Genesis(
+        origin=subject["origin"],
+        public_url=subject["publicUrl"],
+        profile=subject["profile"],
+        log_key=subject["logKey"],
+        registry_did=subject["registryDid"],
+        operator_did=credential.issuer,
+        rules=subject["rules"],
+    )
+    draft.head = replace(draft.head, genesis=genesis)
+
+
+def _check_signer(draft: Draft, credential: UnverifiedCredential) -> None:
+    genesis = _genesis(draft)
+    expected = genesis.operator_did if credential.kind.signer == "operator" else genesis.registry_did
+    if credential.issuer != expected:
+        raise SignerRoleError(f"only the {credential.kind.signer} signs this kind")
+
+
+def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    _check_signer(draft, credential)
+    previous = draft.head.root_lists[-1].number if draft.head.root_lists else 0
+    if credential.subject["number"] != previous + 1:
+        raise LogOrderError(f"the next root list is number {previous + 1}")
+    roots = RootList(place.index, previous + 1, tuple(credential.subject["roots"]), credential.event_id)
+    draft.head = replace(draft.head, root_lists=(*draft.head.root_lists, roots))
+
+
+def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
+    """Compute the next epoch over the leaves below tree_size and fold it into the draft's scores.
+
+    The caller signs what is returned and sequences it next in the same draft.
+
+    Returns:
+        The members of the epoch credential's subject but ``id``.
+
+    Raises:
+        LogOrderError: ``registry_statement_out_of_order`` when tree_size lies outside the allowed range.
+
+    Spec: FORMATS "Epoch".
+    """
+    last = draft.head.epoch
+    root_list = draft.root_list_below(tree_size)
+    if root_list is None or not (last.index if last else 0) < tree_size <= draft.head.size:
+        raise LogOrderError("an epoch covers more than the last one and nothing beyond itself")
+    number = last.number + 1 if last else 1
+    result = draft.reputation.epoch(
+        number,
+        tree_size=tree_size,
+        index=draft.head.size,
+        time_ms=draft.time_of(tree_size - 1),
+        roots=root_list.roots,
+        silenced=draft.silenced_below(tree_size),
+    )
+    draft.epoch_ahead = (number, tree_size, result.commitment)
+    return {
+        "number": number,
+        "treeSize": tree_size,
+        "rules": _genesis(draft).rules,
+        "rootList": base64url_encode(root_list.event_id),
+        "commitment": base64url_encode(result.commitment),
+    }
+
+
+def _admit_epoch(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    _check_signer(draft, credential)
+    subject = credential.subject
+    ahead = draft.epoch_ahead
+    number = draft.head.epoch.number + 1 if draft.head.epoch else 1
+    if subject["number"] != number or subject["rules"] != _genesis(draft).rules:
+        raise LogOrderError(f"the next epoch is number {number}")
+    if ahead is None or ahead[:2] != (number, subject["treeSize"]):
+        preview_epoch(draft, tree_size=subject["treeSize"])
+        ahead = draft.epoch_ahead
+    root_list = draft.root_list_below(subject["treeSize"])
+    if ahead is None or root_list is None or subject["rootList"] != base64url_encode(root_list.event_id):
+        raise LogOrderError("the epoch names another root list than the one in force")
+    if base64url_decode(subject["commitment"]) != ahead[2]:
+        raise EpochCommitmentError(f"epoch {number}", number=number)
+    epoch = Epoch(
+        number=number,
+        index=place.index,
+        tree_size=subject["treeSize"],
+        time_ms=draft.time_of(subject["treeSize"] - 1),
+        root_list_index=root_list.index,
+        commitment=ahead[2],
+    )
+    draft.epoch_ahead = None
+    draft.head = replace(draft.head, epoch=epoch, live_vouches_changed=0)
+    draft.forget_before(place.index)
+
+
+def _admit_agent_state(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    """Quarantine, release and revocation: signed by the registry or by the operator, never by an agent."""
+    _check_signer(draft, credential)
+    agent = draft.find_agent(credential.subject_id)
+    if agent is None:
+        raise AgentUnknownError
+    allowed, state = _TRANSITIONS[credential.kind.name]
+    if agent.state not in allowed:
+        raise StateTransitionError(f"an agent that is {agent.state} cannot become {state}")
+    _set_state(draft, agent, state, place)
+
+
+_TRANSITIONS: dict[str, tuple[tuple[AgentState, ...], AgentState]] = {
+    "quarantine": (("active",), "suspended"),
+    "release": (("suspended",), "active"),
+    "agent_revocation": (("active", "suspended", "deactivated"), "revoked"),
+}
+
+
+# ---------------------------------------------------------------- agents
+
+
+def _admit_did_operation(draft: Draft, statement: DidOperationStatement, place: Place) -> None:
+    did = statement.did
+    if parse_did(did).method != "webvh":
+        raise DidMethodNotHostedError("only did:webvh logs are hosted here")
+    agent = draft.find_agent(did)
+    if agent is not None and agent.state == "revoked":
+        raise AgentRevokedError
+    previous = draft.webvh.get(did)
+    path = _check_first_entry(draft, statement, place) if previous is None else None
+    state = verify_entry(previous, statement.entry, now_ms=place.time_ms)
+    document = state.document
+    draft.webvh[did] = state
+    if state.deactivated:
+        del draft.documents[did]
+    else:
+        draft.documents[did] = document
+    if path is not None:
+        draft.paths[path] = did
+    if agent is None:
+        return
+    if state.deactivated and agent.state in ("active", "suspended"):
+        _set_state(draft, agent, "deactivated", place)
+    else:
+        draft.agents[did] = replace(agent, authority_epoch=agent.authority_epoch + 1, changed_index=place.index)
+    draft.reputation.own_act(did, index=place.index, time_ms=place.time_ms)
+
+
+def _check_first_entry(draft: Draft, statement: DidOperationStatement, place: Place) -> str:
+    """Check that a DID may be published here for the first time; return its path."""
+    genesis = _genesis(draft)
+    if not str(statement.entry["versionId"]).startswith("1-"):
+        raise DidEntryOrderError("the first entry of this DID is not published here")
+    path = hosted_path(statement.did, genesis)
+    if path in draft.paths:
+        raise DidPathTakenError
+    if (place.index == 1) != (statement.did == genesis.registry_did):
+        raise DidNotHostedError("entry 1, and only it, is the registry's own first DID entry")
+    return path
+
+
+def _admit_registration(draft: Draft, statement: RegistrationStatement, place: Place) -> None:
+    did = statement.presentation.holder
+    if draft.find_agent(did) is not None:
+        raise AgentExistsError
+    match parse_did(did).method:
+        case "webvh":
+            published = draft.webvh.get(did)
+            if published is None:
+                raise DidNotPublishedError
+            if published.deactivated:
+                raise AgentDeactivatedError
+        case "key":
+            pass
+        case _:
+            raise DidMethodNotHostedError("register with did:webvh hosted here or with did:key")
+    if did in (_genesis(draft).registry_did, _genesis(draft).operator_did):
+        raise SignerRoleError("the registry and the operator root are not agents")
+    draft.agents[did] = Agent(did, "active", place.index, place.time_ms, 1, place.index)
+    draft.reputation.register(did, index=place.index, time_ms=place.time_ms)
+
+
+def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    """A vouch or a report: replaces the live one of the same pair and context."""
+    issuer, subject, kind = credential.issuer, credential.subject_id, credential.kind.name
+    active_agent(draft, issuer)
+    target = draft.find_agent(subject)
+    if target is None:
+        raise AgentUnknownError("the subject is not registered")
+    if target.state in ("revoked", "deactivated") or (kind == "vouch" and target.state != "active"):
+        raise SubjectStateError
+    context = credential.subject.get("context")
+    apply_edge = draft.reputation.vouch if kind == "vouch" else draft.reputation.report
+    apply_edge(issuer, subject, context=context, index=place.index, time_ms=place.time_ms)
+    replaced = _replace_live(draft, credential, place.index)
+    if kind == "vouch":
+        draft.head = replace(
+            draft.head,
+            live_vouches=draft.head.live_vouches + (0 if replaced else 1),
+            live_vouches_changed=draft.head.live_vouches_changed + 1,
+        )
+
+
+def _admit_passport(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    agent = active_agent(draft, credential.issuer)
+    if credential.subject_id != credential.issuer:
+        raise SignerRoleError("a passport is issued by the agent about itself")
+    published = draft.webvh.get(agent.did)
+    if published is not None and credential.subject.get("versionId") != published.version_id:
+        raise PassportBindingError
+    _replace_live(draft, credential, place.index)
+    draft.agents[agent.did] = replace(agent, passport_index=place.index, passport_event=credential.event_id)
+
+
+def _replace_live(draft: Draft, credential: UnverifiedCredential, index: int) -> bool:
+    """Record the statement as the live one of its key; say whether it replaced another."""
+    context = credential.subject.get("context")
+    key = (credential.kind.name, credential.issuer, credential.subject_id, context or "")
+    old = draft.newest.get(key)
+    if old is not None:
+        del draft.live[old]
+    draft.newest[key] = credential.event_id
+    draft.live[credential.event_id] = LiveStatement(
+        index, credential.kind.name, credential.issuer, credential.subject_id, context
+    )
+    return old is not None
+
+
+def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    """An issuer ends its own live statement; a suspended issuer may still take back what it said."""
+    agent = draft.find_agent(credential.issuer)
+    if agent is None or agent.state in ("revoked", "deactivated"):
+        active_agent(draft, credential.issuer)
+    revoked = base64url_decode(credential.subject["event"])
+    live = draft.live.get(revoked)
+    if live is None or live.issuer != credential.issuer or live.subject != credential.subject_id:
+        raise NothingToRevokeError
+    if live.kind == "passport" and agent is not None:
+        draft.agents[agent.did] = replace(agent, passport_index=None, passport_event=None)
+    else:
+        draft.reputation.withdraw(
+            "vouch" if live.kind == "vouch" else "report",
+            live.issuer,
+            target=live.subject,
+            context=live.context,
+            edge_index=live.index,
+            index=place.index,
+            time_ms=place.time_ms,
+        )
+    del draft.live[revoked]
+    del draft.newest[(live.kind, live.issuer, live.subject, live.context or "")]
+    if live.kind == "vouch":
+        draft.head = replace(
+            draft.head,
+            live_vouches=draft.head.live_vouches - 1,
+            live_vouches_changed=draft.head.live_vouches_changed + 1,
+        )
+
+
+_CREDENTIAL_RULES: dict[str, Callable[[Draft, UnverifiedCredential, Place], None]] = {
+    "genesis": _admit_genesis,
+    "root_list": _admit_root_list,
+    "epoch": _admit_epoch,
+    "quarantine": _admit_agent_state,
+    "release": _admit_agent_state,
+    "agent_revocation": _admit_agent_state,
+    "vouch": _admit_edge,
+    "report": _admit_edge,
+    "passport": _admit_passport,
+    "revocation": _admit_revocation,
+}

@@ -1,0 +1,146 @@
+"""The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
+
+Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
+Format ``bonafides/state/1``: one canonical JSON document; the score's tables ride in it as base64url.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from did_methods.canonical import canonicalize
+from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
+from did_methods.webvh_entry import WebvhState
+from registry.errors import ParseError
+from registry.history.state import (
+    Agent,
+    ChainHead,
+    Epoch,
+    Genesis,
+    Head,
+    LiveStatement,
+    LogState,
+    RootList,
+    StateChange,
+    Tables,
+)
+from registry.reputation.state import ReputationState
+
+FORMAT = "bonafides/state/1"
+MAX_BYTES = 4 << 30
+MAX_NODES = 1 << 31
+
+
+class SnapshotFormatError(ParseError):
+    """The snapshot was written by another version; it is made anew from the log."""
+
+    code = "snapshot_malformed"
+    title = "Not a snapshot of this version"
+
+
+def dump_state(state: LogState) -> bytes:
+    """Return the state as bytes; `load_state` gives an equal one."""
+    tables = state.tables
+    head = state.head
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "head": {
+            "size": head.size,
+            "lastTime": head.last_time_ms,
+            "genesis": asdict(head.genesis) if head.genesis else None,
+            "roots": [[r.index, r.number, list(r.roots), base64url_encode(r.event_id)] for r in head.root_lists],
+            "epoch": None if head.epoch is None else _epoch_wire(head.epoch),
+            "changed": head.live_vouches_changed,
+            "live": head.live_vouches,
+        },
+        "agents": [_agent_wire(agent) for agent in tables.agents.values()],
+        "chains": [[did, c.count, c.index, base64url_encode(c.leaf_hash)] for did, c in tables.chains.items()],
+        "webvh": [one.to_wire() for one in tables.webvh.values()],
+        "paths": tables.paths,
+        "events": [[base64url_encode(event), index] for event, index in tables.events.items()],
+        "live": [
+            [base64url_encode(event), s.index, s.kind, s.issuer, s.subject, s.context]
+            for event, s in tables.live.items()
+        ],
+        "silenced": sorted(state.silenced),
+        "journal": [[c.index, c.did, c.was_silenced] for c in state.journal],
+        "times": state.times,
+        "timesFrom": state.times_from,
+        "reputation": base64url_encode(state.reputation.dump()),
+    }
+    return canonicalize(document)
+
+
+def load_state(data: bytes) -> LogState:
+    """Return the state that `dump_state` wrote.
+
+    Raises:
+        SnapshotFormatError: ``snapshot_malformed``.
+    """
+    document = parse_json_object(data, max_bytes=MAX_BYTES, max_nodes=MAX_NODES)
+    if document.get("format") != FORMAT:
+        raise SnapshotFormatError
+    webvh = {one["did"]: WebvhState.from_wire(one) for one in document["webvh"]}
+    live = {base64url_decode(row[0]): LiveStatement(*row[1:]) for row in document["live"]}
+    tables = Tables(
+        agents={row[0]: _agent_from(row) for row in document["agents"]},
+        chains={row[0]: ChainHead(row[1], row[2], base64url_decode(row[3])) for row in document["chains"]},
+        webvh=webvh,
+        documents={did: one.document for did, one in webvh.items() if not one.deactivated},
+        paths=dict(document["paths"]),
+        events={base64url_decode(row[0]): row[1] for row in document["events"]},
+        live=live,
+        newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
+    )
+    return LogState(
+        head=_head_from(document["head"]),
+        tables=tables,
+        reputation=ReputationState.load(base64url_decode(document["reputation"])),
+        silenced=set(document["silenced"]),
+        journal=[StateChange(*row) for row in document["journal"]],
+        times=list(document["times"]),
+        times_from=document["timesFrom"],
+    )
+
+
+def _epoch_wire(epoch: Epoch) -> list[Any]:
+    return [
+        epoch.number,
+        epoch.index,
+        epoch.tree_size,
+        epoch.time_ms,
+        epoch.root_list_index,
+        base64url_encode(epoch.commitment),
+    ]
+
+
+def _agent_wire(agent: Agent) -> list[Any]:
+    passport = None if agent.passport_event is None else base64url_encode(agent.passport_event)
+    return [
+        agent.did,
+        agent.state,
+        agent.registered_index,
+        agent.registered_ms,
+        agent.authority_epoch,
+        agent.changed_index,
+        agent.passport_index,
+        passport,
+    ]
+
+
+def _agent_from(row: list[Any]) -> Agent:
+    return Agent(*row[:7], *([] if row[7] is None else [base64url_decode(row[7])]))
+
+
+def _head_from(wire: dict[str, Any]) -> Head:
+    epoch = wire["epoch"]
+    return Head(
+        size=wire["size"],
+        last_time_ms=wire["lastTime"],
+        genesis=Genesis(**wire["genesis"]) if wire["genesis"] else None,
+        root_lists=tuple(RootList(r[0], r[1], tuple(r[2]), base64url_decode(r[3])) for r in wire["roots"]),
+        epoch=None if epoch is None else Epoch(*[*epoch[:5], base64url_decode(epoch[5])]),
+        live_vouches_changed=wire["changed"],
+        live_vouches=wire["live"],
+    )

@@ -1,0 +1,174 @@
+"""Everything that may become a leaf, parsed and verified: credentials, registrations and did:webvh entries.
+
+Parsing needs no state. Verifying needs the keys that are active in the log's state just before the leaf; a
+`VerifiedStatement` remembers which keys it relied on, so that the sequencer can check cheaply that they still stand.
+A did:webvh entry is verified against the version before it, which only the sequencer knows; it is a statement of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from did_methods.canonical import canonicalize
+from did_methods.data_integrity import event_id
+from did_methods.timestamp import parse_timestamp
+from registry.credentials.model import UnverifiedCredential, parse_credential
+from registry.credentials.presentation import UnverifiedPresentation, parse_presentation, verify_presentation
+from registry.credentials.verify import BoundKey, KeyLookup, check_credential_instant, verify_credential
+from registry.history.errors import KindNotLoggedError, StatementKindError
+
+Role = Literal["signer", "subject"]
+
+_DID_ENTRY_KEYS = frozenset({"versionId", "versionTime", "parameters", "state", "proof"})
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStatement:
+    """A logged credential, not yet verified."""
+
+    credential: UnverifiedCredential
+    event_bytes: bytes
+
+    @property
+    def kind(self) -> str:
+        """The leaf kind, for example ``vouch``."""
+        return self.credential.kind.name
+
+    @property
+    def event_id(self) -> bytes:
+        """SHA-256 of the JCS of the document without its proof."""
+        return self.credential.event_id
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationStatement:
+    """An agent's presentation by which it registers, not yet verified."""
+
+    presentation: UnverifiedPresentation
+    event_id: bytes
+    event_bytes: bytes
+    kind: str = "registration"
+
+
+@dataclass(frozen=True, slots=True)
+class DidOperationStatement:
+    """A did:webvh log entry, not yet verified."""
+
+    did: str
+    entry: dict[str, Any]
+    event_id: bytes
+    event_bytes: bytes
+    kind: str = "did_operation"
+
+
+Statement = CredentialStatement | RegistrationStatement | DidOperationStatement
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedStatement:
+    """A statement whose signatures hold under the keys named.
+
+    Attributes:
+        statement: what was signed.
+        keys: the keys it was verified with, signer first; empty for did:webvh entries, which are verified in order.
+        created_ms: the newest proof's `created`.
+    """
+
+    statement: Statement
+    keys: tuple[BoundKey, ...]
+    created_ms: int
+
+
+def parse_statement(document: dict[str, Any]) -> Statement:
+    """Parse a document into the statement that it is.
+
+    Raises:
+        StatementKindError: ``kind_unknown``.
+        KindNotLoggedError: ``kind_not_logged``.
+        BonafidesError: what the credential, presentation or codec rules refuse.
+
+    Spec: FORMATS "Signed statements", "Registration".
+    """
+    if document.keys() >= _DID_ENTRY_KEYS:
+        state = document["state"]
+        did = state.get("id") if isinstance(state, dict) else None
+        if not isinstance(did, str):
+            raise StatementKindError("the DID log entry has no state.id")
+        return DidOperationStatement(did, document, event_id(document), canonicalize(document))
+    types = document.get("type")
+    if isinstance(types, list) and "VerifiablePresentation" in types:
+        presentation = parse_presentation(document)
+        return RegistrationStatement(presentation, event_id(document), canonicalize(document))
+    if isinstance(types, list) and "VerifiableCredential" in types:
+        credential = parse_credential(document)
+        if not credential.kind.logged:
+            raise KindNotLoggedError(credential.kind.name)
+        return CredentialStatement(credential, canonicalize(document))
+    raise StatementKindError
+
+
+def check_instant(verified: VerifiedStatement, *, time_ms: int, origin: str) -> None:
+    """Check a verified statement's windows again at its log time: it may have waited since it was verified.
+
+    Raises:
+        VerificationError: the codes of `verify_credential` that concern time.
+
+    Spec: FORMATS "Evidence hygiene".
+    """
+    if isinstance(verified.statement, CredentialStatement):
+        check_credential_instant(verified.statement.credential, now_ms=time_ms, origin=origin)
+
+
+def claimed_time_ms(statement: Statement) -> int:
+    """Return when the statement says it was made: its newest proof's `created`, or the entry's `versionTime`, in ms.
+
+    Raises:
+        BonafidesError: ``timestamp_malformed`` and the like.
+    """
+    match statement:
+        case DidOperationStatement(entry=entry):
+            return parse_timestamp(str(entry["versionTime"]))
+        case RegistrationStatement(presentation=presentation):
+            return presentation.proof.created_ms or 0
+        case CredentialStatement(credential=credential):
+            return max(proof.created_ms or 0 for proof in credential.proofs)
+
+
+def verify_statement(
+    statement: Statement,
+    *,
+    keys: KeyLookup,
+    now_ms: int,
+    origin: str,
+    challenge: str | None = None,
+) -> VerifiedStatement:
+    """Verify a statement's signatures, windows and bindings under the keys given.
+
+    Args:
+        statement: what `parse_statement` returned.
+        keys: the keys active just before the leaf.
+        now_ms: log time.
+        origin: the log's origin, which log statements must name as their domain.
+        challenge: for a registration, the challenge that must have been signed; None where it cannot be known (audit).
+
+    Raises:
+        BonafidesError: the codes of the credential and presentation rooms.
+
+    Spec: FORMATS "Evidence hygiene".
+    """
+    match statement:
+        case DidOperationStatement():
+            return VerifiedStatement(statement, (), claimed_time_ms(statement))
+        case RegistrationStatement(presentation=presentation):
+            verified = verify_presentation(
+                presentation,
+                keys=keys,
+                now_ms=now_ms,
+                domain=origin,
+                challenge=challenge,
+            )
+            return VerifiedStatement(statement, (verified.key,), claimed_time_ms(statement))
+        case CredentialStatement(credential=credential):
+            checked = verify_credential(credential, keys=keys, now_ms=now_ms, origin=origin)
+            return VerifiedStatement(statement, checked.keys, claimed_time_ms(statement))

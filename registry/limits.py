@@ -1,0 +1,145 @@
+"""Every size, count, time and rate limit of a registry, each with its unit and its reason.
+
+The constants are plain integers: whoever wires the parts passes them on, pure rooms receive them as arguments. The
+page ``specs/limits.md`` is generated from the annotations below, so a number and its reason cannot drift apart. This
+module holds no rules of the score (those are versioned and logged) and nothing that a format fixes for ever, except
+where the format's number is also the size a door checks first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+
+class Limit(NamedTuple):
+    """What a constant counts, and why it has the value it has."""
+
+    unit: str
+    reason: str
+
+
+# --- Bodies and JSON: checked before anything is parsed -----------------------------------------------------------
+EVENT_BODY_BYTES: Annotated[
+    int,
+    Limit("bytes", "one signed document with its openings; twice the leaf, so that a large one is told by its leaf"),
+] = 16_384
+REGISTRATION_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a presentation, the first did:webvh entry and a passport, each at most a leaf")
+] = 32_768
+DECISION_BODY_BYTES: Annotated[
+    int, Limit("bytes", "an AuthZEN request whose presentation carries a passport and a few capability credentials")
+] = 65_536
+DECISION_BATCH_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a boxcarred AuthZEN request; bounds what one call can make the policy engine do")
+] = 262_144
+DECISION_BATCH_ITEMS: Annotated[
+    int, Limit("evaluations", "one boxcarred call stays well below a gateway's time-out")
+] = 100
+SMALL_BODY_BYTES: Annotated[int, Limit("bytes", "challenges and other requests of a few members")] = 4_096
+BATCH_LINES: Annotated[int, Limit("lines", "one transaction of a batch stays below a second of writer time")] = 1_000
+BATCH_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a full batch of leaf-sized events; one request cannot hold more memory than this")
+] = 8_388_608
+JSON_BYTES: Annotated[int, Limit("bytes", "default cap of one JSON text where a door names no smaller one")] = 65_536
+JSON_DEPTH: Annotated[
+    int, Limit("levels", "far above every format here, far below the parser's own recursion limit")
+] = 32
+JSON_NODES: Annotated[int, Limit("values", "bounds the work of canonicalisation for one document")] = 20_000
+PROOFS_PER_DOCUMENT: Annotated[int, Limit("proofs", "each proof costs a hash and a signature check")] = 8
+
+# --- Log ----------------------------------------------------------------------------------------------------------
+LEAF_BYTES: Annotated[int, Limit("bytes", "fixed by the leaf format; a full entry bundle stays below 2 MiB")] = 8_192
+PARTIES_PER_LEAF: Annotated[int, Limit("DIDs", "no kind of entry has more signers and subjects than this")] = 8
+COMMITMENTS_PER_DOCUMENT: Annotated[
+    int, Limit("digests", "64 digests of 43 characters leave half a leaf for the rest")
+] = 64
+PROOF_RANGE: Annotated[int, Limit("proofs", "one answer of the proof endpoints; more are computed from the tiles")] = (
+    256
+)
+EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client follows the cursor for more")] = 100
+
+# --- Time ---------------------------------------------------------------------------------------------------------
+CLOCK_WINDOW_MS: Annotated[
+    int, Limit("ms", "newest proof's `created` against log time, both ways: an agent's clock may be this wrong")
+] = 600_000
+WEBVH_FUTURE_MS: Annotated[int, Limit("ms", "did:webvh 1.0 lets `versionTime` lie this far ahead of the resolver")] = (
+    300_000
+)
+CHALLENGE_LIFETIME_MS: Annotated[
+    int, Limit("ms", "long enough for an agent that signs in a key service; a challenge is used once")
+] = 300_000
+PRESENTATION_LIFETIME_MS: Annotated[
+    int, Limit("ms", "request-bound presentations may repeat until they expire; this bounds a replay of the same call")
+] = 60_000
+EPOCH_INTERVAL_MS: Annotated[int, Limit("ms", "votes, roots and rules change at logged epochs, one a day at least")] = (
+    86_400_000
+)
+EPOCH_MINIMUM_GAP_MS: Annotated[
+    int, Limit("ms", "an epoch that is due early (roots or votes changed) comes at most this often")
+] = 60_000
+EPOCH_LATE_MS: Annotated[int, Limit("ms", "the audit flags an automatic epoch that is later than this")] = 3_600_000
+EPOCH_CHANGED_VOUCHES_PERMILLE: Annotated[
+    int, Limit("per mille", "an epoch is due early when more than this share of the live vouches changed")
+] = 10
+
+# --- Floods -------------------------------------------------------------------------------------------------------
+DAILY_LEAVES_WITHOUT_VOICE: Annotated[
+    int, Limit("leaves per DID and day", "whoever nobody has vouched for writes at nobody's cost but the log's")
+] = 20
+DAILY_LEAVES_WITH_VOICE: Annotated[
+    int,
+    Limit("leaves per DID and day", "above any honest agent seen, low enough that a stolen key cannot fill the log"),
+] = 2_000
+REGISTRATIONS_PER_SOURCE_HOUR: Annotated[
+    int,
+    Limit(
+        "registrations per address and hour",
+        "a fleet behind one address starts within an hour; loopback is free in --dev",
+    ),
+] = 60
+REGISTRATIONS_PER_MINUTE: Annotated[
+    int,
+    Limit(
+        "registrations per minute", "the global share: many sources together cannot crowd out the log's other writers"
+    ),
+] = 600
+OUTSTANDING_CHALLENGES: Annotated[
+    int, Limit("challenges", "all unanswered challenges together, about 2 MiB; the oldest go first")
+] = 10_000
+OUTSTANDING_CHALLENGES_PER_SOURCE: Annotated[
+    int, Limit("challenges per address", "one source cannot push out everybody else's challenges")
+] = 200
+TRACKED_SOURCES: Annotated[
+    int, Limit("addresses", "the counters per source are themselves bounded; the oldest go first")
+] = 50_000
+
+# --- Identity -----------------------------------------------------------------------------------------------------
+DID_CHARACTERS: Annotated[int, Limit("characters", "checked before a DID is split, decoded or looked up")] = 512
+SLUG_CHARACTERS: Annotated[
+    int, Limit("characters", "one DNS label's worth for the last part of a hosted did:webvh")
+] = 63
+WEBVH_LOG_ENTRIES: Annotated[int, Limit("entries", "a hosted DID rotates at most this often before it has to move")] = (
+    1_000
+)
+WEBVH_LOG_BYTES: Annotated[
+    int, Limit("bytes", "what a resolver takes from one `did.jsonl`, as did:webvh 1.0 suggests")
+] = 5_242_880
+
+# --- Score --------------------------------------------------------------------------------------------------------
+CONTEXTS_PER_PAIR: Annotated[
+    int, Limit("contexts", "fixed by the format: a pair's edge weighs 1/k with k at most this")
+] = 8
+ROOTS: Annotated[int, Limit("DIDs", "a root list fits in one leaf, and every root can be looked at by a person")] = 64
+
+# --- Decisions ----------------------------------------------------------------------------------------------------
+DECISION_RECORD_BUFFER: Annotated[
+    int, Limit("records", "buffered decision records not yet on disk; when full, the next decision waits for the disk")
+] = 4_096
+DECISION_RECORD_FLUSH_MS: Annotated[int, Limit("ms", "the loss window of `buffered` decision records")] = 200
+PRESENTED_CREDENTIALS: Annotated[int, Limit("credentials", "each one in a presentation costs a signature check")] = 8
+REMEMBERED_PROOFS: Annotated[
+    int, Limit("results", "proof results kept by digest of bytes and key, so nothing is verified twice")
+] = 65_536
+REMEMBERED_PRESENTATIONS: Annotated[
+    int, Limit("presentations", "challenge-bound ones used within their lifetime; beyond this, new ones are refused")
+] = 100_000

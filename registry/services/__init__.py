@@ -1,0 +1,1 @@
+"""Use cases: gather facts, call a pure room, write in one transaction."""

@@ -1,0 +1,218 @@
+"""What the registry itself signs: epochs, quarantine and release, acceptances. And how a log begins.
+
+Every statement goes through the same door as everybody's. The operator root signs the genesis, root lists and
+revocations of agents; it is used here once, at the first start, and may then be kept offline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from did_methods.codec import base64url_decode
+from did_methods.key import key_signer
+from did_methods.keys import KeySigner, SigningKey
+from did_methods.webvh_create import create_entry, did_template, document_template
+from did_methods.webvh_parameters import next_key_hash
+from registry.adapters.key_file import KeyRing
+from registry.credentials.issue_registry import (
+    AcceptedEvent,
+    issue_acceptance,
+    issue_epoch,
+    issue_genesis,
+    issue_quarantine,
+    issue_release,
+    issue_root_list,
+)
+from registry.credentials.presentation import build_presentation, sign_presentation
+from registry.errors import DependencyError
+from registry.history.rules import preview_epoch
+from registry.history.state import Draft, LogState
+from registry.history.statement import Statement, parse_statement
+from registry.limits import EPOCH_CHANGED_VOUCHES_PERMILLE, EPOCH_INTERVAL_MS, EPOCH_MINIMUM_GAP_MS
+from registry.services.sequencer import Accepted, Sequencer, Submission
+
+_REPLAY = "replay"
+
+
+class GenesisMissingError(DependencyError):
+    """The log has no entry 0."""
+
+    code = "genesis_missing"
+    title = "The log has no genesis"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstKeys:
+    """The identities that exist before the first entry; made by `make_first_keys`."""
+
+    registry: KeyRing
+    operator_root: KeyRing
+    operator_agent: KeyRing
+    registry_entry: dict[str, object]
+    operator_entry: dict[str, object]
+
+
+def make_webvh_identity(
+    host: str, port: int | None, path: Sequence[str], *, seeds: Sequence[bytes], now_ms: int
+) -> tuple[KeyRing, dict[str, object]]:
+    """Make a did:webvh identity with pre-rotation on: its keys and its first log entry.
+
+    Args:
+        host: of the registry's public URL.
+        port: of the same; None is the default.
+        path: ``()`` for the registry itself, else ``("agents", slug)``.
+        seeds: 32 random bytes each for the signing, the update and the next update key.
+        now_ms: the entry's time.
+
+    Spec: did:webvh 1.0 "Create (Register)".
+    """
+    signing, update, following = (SigningKey(seed) for seed in seeds)
+    template = document_template(did_template(host, port=port, path=path), [signing.public_key])
+    entry, state = create_entry(
+        template,
+        update_key=update,
+        next_key_hashes=[next_key_hash(following.public_key.multikey)],
+        version_time_ms=now_ms,
+    )
+    keys = {"signing": signing, "update": update, "nextUpdate": following}
+    return KeyRing(state.did, f"{state.did}#key-1", keys), entry
+
+
+def make_key_identity(seed: bytes) -> KeyRing:
+    """Make a did:key identity out of 32 random bytes."""
+    signing = SigningKey(seed)
+    signer = key_signer(signing)
+    return KeyRing(signer.verification_method.partition("#")[0], signer.verification_method, {"signing": signing})
+
+
+class Authority:
+    """Makes and submits the registry's own statements."""
+
+    def __init__(self, *, sequencer: Sequencer, signer: KeySigner) -> None:
+        self._sequencer = sequencer
+        self._state: LogState = sequencer.state
+        self._signer = signer
+
+    # ------------------------------------------------------------ epochs
+
+    def epoch_due(self, *, now_ms: int) -> bool:
+        """Say whether an automatic epoch is due.
+
+        Spec: FORMATS "Epoch".
+        """
+        head = self._state.head
+        if head.genesis is None or head.genesis.profile == _REPLAY or head.epoch is None:
+            return False
+        if now_ms - head.epoch.time_ms >= EPOCH_INTERVAL_MS:
+            return True
+        if now_ms - head.epoch.time_ms < EPOCH_MINIMUM_GAP_MS:
+            return False
+        changed = head.live_vouches_changed * 1_000 > head.live_vouches * EPOCH_CHANGED_VOUCHES_PERMILLE
+        return changed or head.root_lists[-1].index != head.epoch.root_list_index
+
+    def epoch_submission(self, *, time_ms: int | None = None) -> Submission:
+        """Return a submission that logs the next epoch over everything before it.
+
+        Args:
+            time_ms: in a replay registry, the epoch's log time; None is now (or the last leaf's time in a replay).
+        """
+
+        def prepare(draft: Draft, now_ms: int) -> Sequence[Statement]:
+            genesis = draft.head.genesis
+            if genesis is None:
+                raise GenesisMissingError
+            if genesis.profile == _REPLAY:
+                now_ms = draft.head.last_time_ms if time_ms is None else time_ms
+            subject = preview_epoch(draft, tree_size=draft.head.size)
+            document = issue_epoch(
+                signer=self._signer,
+                number=subject["number"],
+                tree_size=subject["treeSize"],
+                rules=subject["rules"],
+                root_list=base64url_decode(subject["rootList"]),
+                commitment=base64url_decode(subject["commitment"]),
+                uuid=str(uuid4()),
+                now_ms=now_ms,
+                domain=genesis.origin,
+            )
+            return [parse_statement(document)]
+
+        return Submission((), prepare=prepare)
+
+    # ------------------------------------------------------------ agents' states
+
+    def quarantine(self, did: str, *, reason: str, release: bool, now_ms: int) -> Submission:
+        """Return a submission that suspends an agent, or releases it."""
+        issue = issue_release if release else issue_quarantine
+        document = issue(
+            signer=self._signer,
+            subject=did,
+            reason=reason,
+            uuid=str(uuid4()),
+            now_ms=now_ms,
+            domain=self._origin(),
+        )
+        return Submission([parse_statement(document)])
+
+    # ------------------------------------------------------------ acceptance
+
+    def acceptance(self, accepted: Sequence[Accepted]) -> dict[str, object]:
+        """Sign what was accepted; the same events always give the same bytes.
+
+        Spec: FORMATS "Acceptance".
+        """
+        return issue_acceptance(
+            signer=self._signer,
+            origin=self._origin(),
+            accepted=[AcceptedEvent(one.event_id, one.index, one.leaf_hash, one.time_ms) for one in accepted],
+        )
+
+    def _origin(self) -> str:
+        genesis = self._state.head.genesis
+        if genesis is None:
+            raise GenesisMissingError
+        return genesis.origin
+
+
+def opening_statements(
+    first: FirstKeys, *, origin: str, public_url: str, profile: str, log_key: str, now_ms: int
+) -> list[Statement]:
+    """Make entries 0 to 2: genesis, the registry's first DID entry, the root list with the operator's own agent.
+
+    Spec: FORMATS "Genesis".
+    """
+    root, registry_did = first.operator_root.signer, first.registry.did
+    genesis = issue_genesis(
+        signer=root,
+        origin=origin,
+        public_url=public_url,
+        profile="replay" if profile == _REPLAY else "live",
+        log_key=log_key,
+        registry_did=registry_did,
+        uuid=str(uuid4()),
+        now_ms=now_ms,
+    )
+    roots = issue_root_list(
+        signer=root,
+        registry_did=registry_did,
+        number=1,
+        roots=[first.operator_agent.did],
+        uuid=str(uuid4()),
+        now_ms=now_ms,
+        domain=origin,
+    )
+    return [parse_statement(genesis), parse_statement(dict(first.registry_entry)), parse_statement(roots)]
+
+
+def operator_registration(first: FirstKeys, *, origin: str, challenge: str, now_ms: int) -> list[Statement]:
+    """Make the operator's own agent's entries: its DID and its registration, like any agent's."""
+    presentation = sign_presentation(
+        build_presentation(holder=first.operator_agent.did),
+        signer=first.operator_agent.signer,
+        now_ms=now_ms,
+        domain=origin,
+        challenge=challenge,
+    )
+    return [parse_statement(dict(first.operator_entry)), parse_statement(presentation)]

@@ -1,0 +1,133 @@
+"""Capability credentials that come with a request: which of them speaks for this action.
+
+Each credential is judged alone. The best one is used: a matching and valid one before an expired one before one for
+another action; a credential that does not verify counts as absent.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from did_methods.canonical import sha256_jcs
+from did_methods.codec import base64url_encode
+from did_methods.errors import BonafidesError
+from registry.credentials.model import UnverifiedCredential, parse_credential
+from registry.credentials.verify import BoundKey, verify_credential
+from registry.decisions.request import EvaluationRequest
+from registry.history.state import LogState
+from registry.limits import PRESENTED_CREDENTIALS, REMEMBERED_PROOFS
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCapability:
+    """A capability credential whose proof verified, seen against one request."""
+
+    digest: str
+    issuer: str
+    matches: bool
+    expired: bool
+    issuer_state: str
+    issuer_score_micros: int
+    issuer_is_root: bool
+
+    def facts(self) -> dict[str, Any]:
+        """Return the members of the fact vector."""
+        return {
+            "capability_present": True,
+            "capability_matches": self.matches,
+            "capability_expired": self.expired,
+            "capability_issuer": self.issuer,
+            "capability_issuer_state": self.issuer_state,
+            "capability_issuer_score_micros": self.issuer_score_micros,
+            "capability_issuer_is_root": self.issuer_is_root,
+        }
+
+
+class Capabilities:
+    """Verifies capability credentials and remembers those that verified."""
+
+    def __init__(self, state: LogState) -> None:
+        self._state = state
+        self._known: OrderedDict[bytes, tuple[UnverifiedCredential, BoundKey]] = OrderedDict()
+
+    def find(
+        self, request: EvaluationRequest, documents: Sequence[dict[str, Any]], *, now_ms: int
+    ) -> CheckedCapability | None:
+        """Return the credential that serves the request best, or None when none verifies for this agent."""
+        checked = [
+            found
+            for document in documents[:PRESENTED_CREDENTIALS]
+            if (found := self._check(request, document, now_ms)) is not None
+        ]
+        return max(checked, key=lambda one: (one.matches, not one.expired, one.issuer_is_root), default=None)
+
+    def _check(self, request: EvaluationRequest, document: dict[str, Any], now_ms: int) -> CheckedCapability | None:
+        try:
+            digest = sha256_jcs(document)
+            credential = self._verified(digest, document, now_ms)
+        except BonafidesError:
+            return None  # counts as absent: the policy answers capability_required
+        if credential is None or credential.subject_id != request.agent_did:
+            return None
+        until = credential.valid_until_ms
+        expired = now_ms < (credential.valid_from_ms or 0) or (until is not None and now_ms > until)
+        return CheckedCapability(
+            digest=base64url_encode(digest),
+            issuer=credential.issuer,
+            matches=capability_covers(credential.subject, request),
+            expired=expired,
+            **self._issuer(credential.issuer, now_ms),
+        )
+
+    def _verified(self, digest: bytes, document: dict[str, Any], now_ms: int) -> UnverifiedCredential | None:
+        known = self._known.get(digest)
+        if known is not None:
+            credential, key = known
+            if self._state.find_key(key.method_id, "assertionMethod").public_key == key.public_key:
+                return credential
+        credential = parse_credential(document)
+        if credential.kind.name != "capability":
+            return None
+        genesis = self._state.head.genesis
+        # The window is a fact of its own, so an expired credential is verified as of its own end.
+        instant = min(now_ms, credential.valid_until_ms or now_ms)
+        verified = verify_credential(
+            credential, keys=self._state, now_ms=instant, origin=genesis.origin if genesis else ""
+        )
+        self._known[digest] = (credential, verified.keys[0])
+        if len(self._known) > REMEMBERED_PROOFS:
+            self._known.popitem(last=False)
+        return credential
+
+    def _issuer(self, issuer: str, now_ms: int) -> dict[str, Any]:
+        agent = self._state.find_agent(issuer)
+        score = 0 if agent is None else self._state.reputation.reading(issuer, now_ms=now_ms).score_micros
+        return {
+            "issuer_state": "unknown" if agent is None else agent.state,
+            "issuer_score_micros": score,
+            "issuer_is_root": issuer in self._state.roots_in_force,
+        }
+
+
+def capability_covers(subject: Mapping[str, Any], request: EvaluationRequest) -> bool:
+    """Say whether a capability's actions and resources cover a request.
+
+    Patterns end in an optional ``*``; no resources listed means every resource.
+
+    Spec: specs/credential-profile.md "Capability".
+    """
+    if not any(_matches(str(pattern), request.action_name) for pattern in subject["actions"]):
+        return False
+    resources = subject.get("resources")
+    if resources is None:
+        return True
+    return any(
+        one["type"] == request.resource_type and _matches(str(one["id"]), request.resource_id) for one in resources
+    )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern

@@ -1,0 +1,248 @@
+"""May this agent do exactly this, now? Gathers the facts, asks the pure rooms, records the answer.
+
+Everything on this path is in memory: the folded log, the policy pack, the results of proofs that were verified before.
+The steps of `DecisionService.decide`:
+
+1. parse the request;
+2. verify what proves the agent (presentation), if anything was sent;
+3. verify the capability credentials that came along and pick the one for this action;
+4. gather the fact vector at one tree size and one instant, under the reader's lock;
+5. evaluate; 6. record; 7. answer.
+
+Spec: AuthZEN 1.0 6; FORMATS "Presentation in a decision", "Fact vector".
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from did_methods.canonical import sha256_jcs
+from did_methods.codec import base64url_encode
+from did_methods.errors import BonafidesError
+from registry.adapters.system_clock import Clock
+from registry.credentials.errors import PresentationExpiredError
+from registry.credentials.presentation import parse_presentation, verify_presentation
+from registry.credentials.verify import BoundKey
+from registry.decisions.facts import FactVector, standard_observations
+from registry.decisions.policy import ActionRule, PolicyPack
+from registry.decisions.request import EvaluationRequest, parse_evaluation, request_binding, request_digest
+from registry.decisions.verdict import Decision, evaluate_request
+from registry.history.state import Agent, LogState
+from registry.limits import DECISION_BODY_BYTES, REMEMBERED_PRESENTATIONS
+from registry.services.capability import Capabilities, CheckedCapability
+from registry.services.challenge import Challenges, ChallengeUnknownError
+from registry.services.sequencer import Sequencer
+
+DAY_MS = 86_400_000
+
+_FAULTS = {
+    "presentation_expired": "proof_expired",
+    "challenge_unknown": "proof_replayed",
+    "holder_key_mismatch": "key_not_bound",
+    "key_not_found": "key_not_bound",
+    "verification_method_not_found": "key_not_bound",
+}
+"""Codes of the rooms that have a reason code of their own; every other fault is `proof_invalid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A presentation that verified: who holds it, by which key, until when, and what rides in it."""
+
+    holder: str
+    key: BoundKey
+    expires_ms: int | None
+    credentials: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What the decision knows about how the agent was proven."""
+
+    kind: str = "none"
+    fault: str = ""
+    digest: str = ""
+    credentials: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Presentations that verified, by digest; the bound key is compared with the active one at each use."""
+
+    entries: OrderedDict[tuple[bytes, str], _Proven] = field(default_factory=OrderedDict)
+
+    def get(self, key: tuple[bytes, str]) -> _Proven | None:
+        """Return what is remembered, and keep it longer."""
+        found = self.entries.get(key)
+        if found is not None:
+            self.entries.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[bytes, str], proven: _Proven) -> None:
+        """Remember, and forget the oldest beyond the limit."""
+        self.entries[key] = proven
+        if len(self.entries) > REMEMBERED_PRESENTATIONS:
+            self.entries.popitem(last=False)
+
+
+class DecisionService:
+    """Decides. Called from one thread (the event loop); the sequencer's lock orders it with the writer."""
+
+    def __init__(
+        self,
+        *,
+        sequencer: Sequencer,
+        pack: PolicyPack,
+        clock: Clock,
+        challenges: Challenges,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._sequencer = sequencer
+        self._state: LogState = sequencer.state
+        self.pack = pack
+        self._clock = clock
+        self._challenges = challenges
+        self._new_id = new_id
+        self._memory = _Memory()
+        self._capabilities = Capabilities(self._state)
+
+    def decide(self, body: bytes, *, gateway_asserts: bool = True) -> tuple[str, Decision]:
+        """Answer an AuthZEN evaluation request.
+
+        Args:
+            body: the request as received.
+            gateway_asserts: the caller is an authenticated gateway, whose word on who acts is a proof of kind
+                ``gateway_asserted``.
+
+        Returns:
+            (evaluation id, decision).
+
+        Raises:
+            EvaluationParseError: the request cannot be read; nothing was decided.
+        """
+        request = parse_evaluation(body, max_bytes=DECISION_BODY_BYTES)
+        now_ms = self._clock.now_ms()
+        digest = request_digest(request)
+        proof = self._prove(request, now_ms)
+        if proof.kind == "none" and not proof.fault and gateway_asserts:
+            proof = _Proof("gateway_asserted")
+        rule = self.pack.classify(request.action_name, risk=request.risk)
+        with self._sequencer.lock:
+            capability = self._capabilities.find(request, (*request.capabilities, *proof.credentials), now_ms=now_ms)
+            facts = self._facts(request, rule, proof, capability, digest=digest, now_ms=now_ms)
+        return self._new_id(), evaluate_request(facts, self.pack, request_digest=digest)
+
+    # ------------------------------------------------------------ how the agent was proven
+
+    def _prove(self, request: EvaluationRequest, now_ms: int) -> _Proof:
+        if request.presentation is None:
+            return _Proof()
+        if not request.agent_did:
+            return _Proof()
+        digest = b""
+        try:
+            digest = sha256_jcs(request.presentation)
+            proven = self._verified(request, digest, now_ms)
+        except BonafidesError as error:
+            return _Proof("none", _FAULTS.get(error.code, "proof_invalid"), base64url_encode(digest))
+        if proven.holder != request.agent_did:
+            return _Proof("none", "key_not_bound", base64url_encode(digest))
+        return _Proof("presentation", "", base64url_encode(digest), proven.credentials)
+
+    def _verified(self, request: EvaluationRequest, digest: bytes, now_ms: int) -> _Proven:
+        """Verify the presentation, or recall that it verified for these very values under a key that is still active."""
+        binding = request_binding(request)
+        known = self._memory.get((digest, binding))
+        if known is not None:
+            if known.expires_ms is not None and now_ms > known.expires_ms:
+                raise PresentationExpiredError
+            if self._state.find_key(known.key.method_id, "authentication").public_key == known.key.public_key:
+                return known
+        genesis = self._state.head.genesis
+        presentation = parse_presentation(request.presentation or {})
+        bound = presentation.proof.challenge == binding
+        challenge = presentation.proof.challenge or ""
+        if not bound and not self._challenges.is_outstanding(challenge, now_ms=now_ms):
+            raise ChallengeUnknownError
+        verified = verify_presentation(
+            presentation,
+            keys=self._state,
+            now_ms=now_ms,
+            domain=genesis.origin if genesis else "",
+            challenge=challenge,
+            request_bound=bound,
+        )
+        proven = _Proven(
+            verified.holder,
+            verified.key,
+            presentation.proof.expires_ms,
+            tuple(each.document for each in presentation.credentials),
+        )
+        if bound:
+            self._memory.put((digest, binding), proven)
+        else:
+            self._challenges.take(challenge, now_ms=now_ms)
+        return proven
+
+    # ------------------------------------------------------------ the facts
+
+    def _facts(
+        self,
+        request: EvaluationRequest,
+        rule: ActionRule,
+        proof: _Proof,
+        capability: CheckedCapability | None,
+        *,
+        digest: str,
+        now_ms: int,
+    ) -> FactVector:
+        agent = self._state.find_agent(request.agent_did) if request.agent_did else None
+        return FactVector(
+            tree_size=self._state.head.size,
+            evaluated_at_ms=now_ms,
+            observations=standard_observations(
+                request_digest=digest,
+                policy_revision=self.pack.revision,
+                observed_ms=now_ms,
+                presentation_digest=proof.digest,
+                capability_digest=capability.digest if capability else "",
+            ),
+            agent_did=request.agent_did,
+            actor_conflict=request.actor_conflict,
+            action_name=request.action_name,
+            resource_type=request.resource_type,
+            resource_id=request.resource_id,
+            risk=request.risk,
+            action_class=rule.action_class,
+            context=rule.context or "",
+            proof=proof.kind,
+            proof_fault=proof.fault,
+            **({} if agent is None else self._agent_facts(agent, rule.context, now_ms)),
+            **({} if capability is None else capability.facts()),
+        )
+
+    def _agent_facts(self, agent: Agent, context: str | None, now_ms: int) -> dict[str, Any]:
+        scores = self._state.reputation
+        overall = scores.reading(agent.did, now_ms=now_ms)
+        row = scores.agents.get(agent.did)
+        scored = context is not None and row is not None and context in row.contexts
+        inside = scores.reading(agent.did, context, now_ms=now_ms) if scored else None
+        factors = overall.factors
+        return {
+            "agent_known": True,
+            "agent_state": agent.state,
+            "score_micros": overall.score_micros,
+            "record_micros": overall.record_micros,
+            "confidence_micros": overall.confidence_micros,
+            "context_scored": inside is not None,
+            "context_score_micros": inside.score_micros if inside is not None else 0,
+            "existence_days": factors.tenure_days,
+            "registered_index": agent.registered_index,
+            "vouches_live": factors.vouches,
+            "reports_live": factors.reports,
+            "passport_present": agent.passport_event is not None,
+            "passport_event": base64url_encode(agent.passport_event) if agent.passport_event else "",
+        }

@@ -1,0 +1,139 @@
+"""Evidence comes in: one signed statement or a batch of them, each answered with its place in the log.
+
+Signatures are verified here, on the caller's thread, under the keys active now; the sequencer checks again that those
+keys still stand when the statement gets its place. A statement whose signer is not known yet (it may be registered
+earlier in the same batch) is verified by the sequencer in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from did_methods.errors import BonafidesError
+from registry.adapters.system_clock import Clock
+from registry.credentials.commitments import verify_openings
+from registry.credentials.errors import KeyNotFoundError
+from registry.errors import ParseError
+from registry.history.errors import StatementKindError
+from registry.history.state import LogState
+from registry.history.statement import (
+    CredentialStatement,
+    RegistrationStatement,
+    Statement,
+    VerifiedStatement,
+    claimed_time_ms,
+    parse_statement,
+    verify_statement,
+)
+from registry.services.authority import Authority
+from registry.services.sequencer import Accepted, Outcome, Sequencer, Submission
+from registry.storage.log import LogStore, Opening
+
+
+class EventFormError(ParseError):
+    """The body is neither a signed statement nor one with its openings."""
+
+    code = "event_malformed"
+    title = "Not a signed statement"
+
+
+class EventService:
+    """Takes signed statements."""
+
+    def __init__(self, *, sequencer: Sequencer, store: LogStore, authority: Authority, clock: Clock) -> None:
+        self._sequencer = sequencer
+        self._state: LogState = sequencer.state
+        self._store = store
+        self._authority = authority
+        self._clock = clock
+
+    def submit(self, body: dict[str, Any]) -> Accepted:
+        """Log one statement, durably.
+
+        Args:
+            body: a signed statement, or ``{"event": statement, "openings": [disclosure, …]}``.
+
+        Raises:
+            BonafidesError: what parsing, verification or the log's rules refuse.
+        """
+        statement, openings = self._prepare(body)
+        known = self._sequencer.find(statement.event_id)
+        if known is not None:
+            return known
+        if isinstance(statement, RegistrationStatement):
+            raise StatementKindError("agents register at POST /v1/agents")
+        submission = Submission([self._verified(statement)], openings=openings)
+        (outcome,) = self._sequencer.submit(submission).result()
+        assert isinstance(outcome, Accepted)
+        return outcome
+
+    def submit_batch(self, bodies: Sequence[dict[str, Any] | BonafidesError]) -> list[Outcome]:
+        """Log many statements, each for itself, in the order given; all are durable when this returns.
+
+        Args:
+            bodies: parsed lines, or the error that a line gave; registrations are taken in a replay registry only.
+        """
+        outcomes: list[Outcome | None] = []
+        waiting: list[Statement | VerifiedStatement] = []
+        openings: list[Opening] = []
+        for body in bodies:
+            prepared = body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, openings)
+            if isinstance(prepared, BonafidesError):
+                outcomes.append(prepared)
+            else:
+                outcomes.append(None)
+                waiting.append(prepared)
+        if waiting:
+            placed = iter(self._sequencer.submit(Submission(waiting, openings=openings, together=False)).result())
+            outcomes = [next(placed) if outcome is None else outcome for outcome in outcomes]
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def acceptance(self, accepted: Sequence[Accepted]) -> dict[str, object]:
+        """Return the registry's signed acceptance."""
+        return self._authority.acceptance(accepted)
+
+    def _prepare_for_batch(
+        self, body: dict[str, Any], openings: list[Opening]
+    ) -> Statement | VerifiedStatement | BonafidesError:
+        try:
+            statement, own = self._prepare(body)
+            if isinstance(statement, RegistrationStatement) and not self._is_replay:
+                return StatementKindError("agents register at POST /v1/agents")
+            if statement.event_id in self._state.tables.events:
+                return statement
+            verified = self._verified(statement)
+        except BonafidesError as error:
+            return error
+        openings.extend(own)
+        return verified
+
+    def _prepare(self, body: dict[str, Any]) -> tuple[Statement, list[Opening]]:
+        if "event" not in body or "proof" in body:
+            return parse_statement(body), []
+        event, disclosures = body["event"], body.get("openings", [])
+        if body.keys() - {"event", "openings"} or not isinstance(event, dict) or not isinstance(disclosures, list):
+            raise EventFormError("send a signed statement, or event and openings")
+        statement = parse_statement(event)
+        if not disclosures:
+            return statement, []
+        if not isinstance(statement, CredentialStatement):
+            raise EventFormError("only credentials have openings")
+        opened = verify_openings(statement.credential.subject, disclosures)
+        return statement, [Opening(statement.event_id, one.digest, one.text) for one in opened]
+
+    def _verified(self, statement: Statement) -> Statement | VerifiedStatement:
+        """Verify now if the keys are known now; else leave it to the sequencer."""
+        genesis = self._state.head.genesis
+        now_ms = claimed_time_ms(statement) if self._is_replay else self._clock.now_ms()
+        try:
+            return verify_statement(
+                statement, keys=self._state, now_ms=now_ms, origin=genesis.origin if genesis else ""
+            )
+        except KeyNotFoundError:
+            return statement
+
+    @property
+    def _is_replay(self) -> bool:
+        genesis = self._state.head.genesis
+        return genesis is not None and genesis.profile == "replay"

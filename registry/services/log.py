@@ -1,0 +1,134 @@
+"""Reading the log: checkpoint, tiles, bundles, proofs. And signing: one note per size, remembered before it leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from registry.errors import DependencyError, NotFoundError, ParseError
+from registry.log.checkpoint import Checkpoint, sign_checkpoint
+from registry.log.merkle import consistency_proof, inclusion_proof
+from registry.log.note import NoteSigner
+from registry.log.tile import encode_entry_bundle
+from registry.services.sequencer import Sequencer
+from registry.storage.log import TILE_WIDTH, LogStore
+
+
+class TileNotFoundError(NotFoundError):
+    """The tree does not reach that tile or width yet."""
+
+    code = "tile_not_found"
+    title = "No such tile"
+
+
+class EntryNotFoundError(NotFoundError):
+    """There is no such log entry."""
+
+    code = "entry_not_found"
+    title = "No such log entry"
+
+
+class ProofRangeError(ParseError):
+    """The index and sizes asked for do not fit the log."""
+
+    code = "proof_range_invalid"
+    title = "The proof's range does not fit the log"
+
+
+class NotSignedYetError(DependencyError):
+    """The log has no checkpoint yet."""
+
+    code = "checkpoint_not_ready"
+    title = "No checkpoint has been signed yet"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The newest checkpoint that left this process."""
+
+    size: int
+    root_hash: bytes
+    note: bytes
+
+
+class LogService:
+    """The log as readers see it."""
+
+    def __init__(self, *, store: LogStore, sequencer: Sequencer, note_signer: NoteSigner) -> None:
+        self._store = store
+        self._sequencer = sequencer
+        self._note_signer = note_signer
+        self._mutex = threading.Lock()
+        newest = store.newest_signed()
+        self._signed = None if newest is None else SignedHead(*newest)
+
+    @property
+    def signed_head(self) -> SignedHead:
+        """The newest checkpoint.
+
+        Raises:
+            NotSignedYetError: ``checkpoint_not_ready``.
+        """
+        if self._signed is None:
+            raise NotSignedYetError
+        return self._signed
+
+    def sign_if_grown(self) -> None:
+        """Sign the committed head if it grew; the note is on the disk before it is shown.
+
+        Raises:
+            SignedTwiceError: ``checkpoint_fork``.
+        """
+        tree = self._sequencer.tree
+        with self._mutex:
+            if tree.size == 0 or (self._signed is not None and self._signed.size >= tree.size):
+                return
+            root = tree.root()
+            note = sign_checkpoint(Checkpoint(self._note_signer.name, tree.size, root), self._note_signer.signing_key)
+            self._signed = SignedHead(tree.size, root, self._store.save_signed(tree.size, root, note))
+
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """Return a tile's hashes, as far as the signed tree reaches.
+
+        Raises:
+            TileNotFoundError: ``tile_not_found``.
+        """
+        size = self.signed_head.size >> (8 * level)
+        data = self._store.tile(level, number, width) if number * TILE_WIDTH + width <= size else None
+        if data is None:
+            raise TileNotFoundError
+        return data
+
+    def entry_bundle(self, number: int, width: int) -> bytes:
+        """Return an entry bundle of the signed tree.
+
+        Raises:
+            TileNotFoundError: ``tile_not_found``.
+        """
+        start = number * TILE_WIDTH
+        if start + width > self.signed_head.size:
+            raise TileNotFoundError
+        return encode_entry_bundle([entry.data for entry in self._store.entries(start, start + width)])
+
+    def inclusion(self, index: int, size: int | None) -> tuple[int, Sequence[bytes]]:
+        """Return (tree size, inclusion proof) of a leaf.
+
+        Raises:
+            ProofRangeError: ``proof_range_invalid``.
+        """
+        size = self.signed_head.size if size is None else size
+        if not 0 <= index < size <= self.signed_head.size:
+            raise ProofRangeError("0 <= index < size <= the checkpoint's size")
+        return size, inclusion_proof(index, size, self._store.node_reader())
+
+    def consistency(self, first: int, second: int | None) -> tuple[int, Sequence[bytes]]:
+        """Return (second size, consistency proof) of two sizes.
+
+        Raises:
+            ProofRangeError: ``proof_range_invalid``.
+        """
+        second = self.signed_head.size if second is None else second
+        if not 0 < first <= second <= self.signed_head.size:
+            raise ProofRangeError("0 < from <= to <= the checkpoint's size")
+        return second, consistency_proof(first, second, self._store.node_reader())

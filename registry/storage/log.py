@@ -1,0 +1,261 @@
+"""The log's rows: append a batch, read entries, chains and tiles, remember what was signed.
+
+Level-0 tiles are read from the entries' leaf hashes; the levels above have rows that grow by one hash for each full tile
+below. All of it can be rebuilt from `entry.data` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from registry.errors import DependencyError
+from registry.history.sequence import SequencedLeaf
+from registry.log.entry import parse_leaf
+from registry.log.merkle import NodeReader, RightEdge
+from registry.log.tile import TileId, tile_node_reader
+from registry.storage.engine import Database
+from registry.storage.tables import ENTRY, HEAD, OPENING, PARTY, SIGNED, SNAPSHOT, TILE
+
+TILE_WIDTH = 256
+_HASH = 32
+
+
+class HeadMovedError(DependencyError):
+    """Somebody else appended to the log: this process must stop writing."""
+
+    code = "log_head_moved"
+    title = "The log was changed by another writer"
+
+
+class SignedTwiceError(DependencyError):
+    """A different checkpoint of this size was signed before: the log was rolled back or forked."""
+
+    code = "checkpoint_fork"
+    title = "Another checkpoint of this size was signed before"
+
+
+class StoredEntryError(DependencyError):
+    """A stored entry does not hash to what the tree holds."""
+
+    code = "stored_entry_corrupt"
+    title = "A stored log entry is damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """One stored leaf."""
+
+    index: int
+    event_id: bytes
+    kind: str
+    time_ms: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A disclosure that belongs to a logged event."""
+
+    event_id: bytes
+    digest: str
+    disclosure: str
+
+
+class LogStore:
+    """The log in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(
+        self,
+        leaves: Sequence[SequencedLeaf],
+        tiles: Mapping[TileId, bytes],
+        *,
+        root_hash: bytes,
+        openings: Sequence[Opening] = (),
+    ) -> None:
+        """Append leaves in one durable transaction; when this returns, they are on the disk.
+
+        Args:
+            leaves: consecutive leaves that begin at the committed size.
+            tiles: what these leaves add at the end of each tile.
+            root_hash: the tree's root after the last leaf.
+            openings: disclosures of private fields, stored beside, erasable.
+
+        Raises:
+            HeadMovedError: ``log_head_moved`` when the committed size is another one.
+        """
+        first, size = leaves[0].index, leaves[-1].index + 1
+        with self._database.write() as connection:
+            _swap_head(connection, first, size, root_hash)
+            connection.execute(insert(ENTRY), [_entry_values(leaf) for leaf in leaves])
+            parties = [
+                {"did": party.did, "count": party.count, "seq": leaf.index} for leaf in leaves for party in leaf.parties
+            ]
+            if parties:
+                connection.execute(insert(PARTY), parties)
+            _grow_tiles(connection, tiles)
+            if openings:
+                rows = [{"event_id": o.event_id, "digest": o.digest, "disclosure": o.disclosure} for o in openings]
+                connection.execute(upsert(OPENING).on_conflict_do_nothing(), rows)
+
+    def head(self) -> tuple[int, bytes]:
+        """Return the committed size and root; (0, empty bytes) before the first entry."""
+        with self._database.read() as connection:
+            row = connection.execute(select(HEAD.c.size, HEAD.c.root)).first()
+        return (0, b"") if row is None else (row[0], row[1])
+
+    def entries(self, start: int, end: int) -> list[EntryRecord]:
+        """Return the entries with start <= index < end that exist, in order."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(ENTRY.c.seq, ENTRY.c.event_id, ENTRY.c.kind, ENTRY.c.time_ms, ENTRY.c.data)
+                .where(ENTRY.c.seq >= start, ENTRY.c.seq < end)
+                .order_by(ENTRY.c.seq)
+            ).all()
+        return [EntryRecord(*row) for row in rows]
+
+    def entry(self, index: int) -> EntryRecord | None:
+        """Return one entry, or None."""
+        found = self.entries(index, index + 1)
+        return found[0] if found else None
+
+    def walk(self, start: int, end: int, *, step: int = 1_024) -> Iterator[EntryRecord]:
+        """Yield the entries with start <= index < end in order, read in bounded portions."""
+        for begin in range(start, end, step):
+            yield from self.entries(begin, min(begin + step, end))
+
+    def chain(self, did: str, *, before: int | None, limit: int) -> list[tuple[int, int]]:
+        """Return (count, index) of a DID's newest entries, newest first, with count below `before`."""
+        query = select(PARTY.c.count, PARTY.c.seq).where(PARTY.c.did == did)
+        if before is not None:
+            query = query.where(PARTY.c.count < before)
+        with self._database.read() as connection:
+            return [(row[0], row[1]) for row in connection.execute(query.order_by(PARTY.c.count.desc()).limit(limit))]
+
+    def did_operations(self, did: str) -> list[dict[str, Any]]:
+        """Return a hosted DID's log entries, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.scalars(
+                select(ENTRY.c.data)
+                .join(PARTY, PARTY.c.seq == ENTRY.c.seq)
+                .where(PARTY.c.did == did, ENTRY.c.kind == "did_operation")
+                .order_by(PARTY.c.count)
+            ).all()
+        return [parse_leaf(bytes(row)).event for row in rows]
+
+    def tile(self, level: int, number: int, width: int) -> bytes | None:
+        """Return the first `width` hashes of a tile, or None where the tree does not reach."""
+        with self._database.read() as connection:
+            data = _tile(connection, level, number, width)
+        return data if len(data) == width * _HASH else None
+
+    def node_reader(self) -> NodeReader:
+        """Return a reader of perfect subtrees for one proof; each tile is loaded once.
+
+        A node that the tables do not hold raises TileContentError.
+        """
+
+        def load(tile: TileId) -> bytes:
+            with self._database.read() as connection:
+                return _tile(connection, tile.level, tile.index, TILE_WIDTH)
+
+        return tile_node_reader(load)
+
+    def right_edge(self, size: int) -> RightEdge:
+        """Rebuild the compact range of a tree of this size from stored nodes."""
+        hashes, begin, read = [], 0, self.node_reader()
+        for level in range(size.bit_length() - 1, -1, -1):
+            if size >> level & 1:
+                hashes.append(read(level, begin >> level))
+                begin += 1 << level
+        return RightEdge(size, hashes)
+
+    def save_signed(self, size: int, root_hash: bytes, note: bytes) -> bytes:
+        """Remember a checkpoint before it leaves the process; return the one of that size, byte for byte.
+
+        Raises:
+            SignedTwiceError: ``checkpoint_fork`` when another root was signed at this size.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(select(SIGNED.c.root, SIGNED.c.note).where(SIGNED.c.size == size)).first()
+            if row is None:
+                connection.execute(insert(SIGNED).values(size=size, root=root_hash, note=note))
+                return note
+        if row[0] != root_hash:
+            raise SignedTwiceError(f"size {size}", size=size)
+        return bytes(row[1])
+
+    def newest_signed(self) -> tuple[int, bytes, bytes] | None:
+        """Return size, root and note of the largest signed checkpoint, or None."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(SIGNED.c.size, SIGNED.c.root, SIGNED.c.note).order_by(SIGNED.c.size.desc()).limit(1)
+            ).first()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def openings(self, event_id: bytes) -> list[str]:
+        """Return the disclosures kept for an event."""
+        with self._database.read() as connection:
+            return list(connection.scalars(select(OPENING.c.disclosure).where(OPENING.c.event_id == event_id)).all())
+
+    def save_snapshot(self, size: int, root_hash: bytes, data: bytes) -> None:
+        """Keep the folded state at a size; replaces the one before."""
+        values = {"id": 1, "size": size, "root": root_hash, "data": data}
+        with self._database.write() as connection:
+            connection.execute(upsert(SNAPSHOT).values(**values).on_conflict_do_update(["id"], set_=values))
+
+    def load_snapshot(self) -> tuple[int, bytes, bytes] | None:
+        """Return size, root and data of the snapshot, or None."""
+        with self._database.read() as connection:
+            row = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)).first()
+        return None if row is None else (row[0], row[1], row[2])
+
+
+def _entry_values(leaf: SequencedLeaf) -> dict[str, Any]:
+    return {
+        "seq": leaf.index,
+        "event_id": leaf.event_id,
+        "kind": leaf.kind,
+        "time_ms": leaf.time_ms,
+        "leaf_hash": leaf.leaf_hash,
+        "data": leaf.data,
+    }
+
+
+def _swap_head(connection: Connection, expected: int, size: int, root_hash: bytes) -> None:
+    if expected == 0:
+        connection.execute(insert(HEAD).values(id=1, size=size, root=root_hash))
+        return
+    swapped = connection.execute(update(HEAD).where(HEAD.c.size == expected).values(size=size, root=root_hash))
+    if swapped.rowcount != 1:
+        raise HeadMovedError
+
+
+def _grow_tiles(connection: Connection, tiles: Mapping[TileId, bytes]) -> None:
+    """Append to the tiles above level 0; those are read from the entries themselves."""
+    for tile, added in tiles.items():
+        if tile.level == 0:
+            continue
+        values = {"level": tile.level, "number": tile.index, "data": added}
+        statement = upsert(TILE).values(**values)
+        grown = {"data": TILE.c.data.op("||")(statement.excluded.data)}
+        connection.execute(statement.on_conflict_do_update(["level", "number"], set_=grown))
+
+
+def _tile(connection: Connection, level: int, number: int, width: int) -> bytes:
+    """Return at most `width` hashes of a tile, as far as the tree goes."""
+    if level == 0:
+        start = number * TILE_WIDTH
+        rows = connection.scalars(
+            select(ENTRY.c.leaf_hash).where(ENTRY.c.seq >= start, ENTRY.c.seq < start + width).order_by(ENTRY.c.seq)
+        )
+        return b"".join(rows)
+    data = connection.scalar(select(TILE.c.data).where(TILE.c.level == level, TILE.c.number == number))
+    return b"" if data is None else bytes(data)[: width * _HASH]

@@ -1,0 +1,123 @@
+"""The rows of the database, and nothing else: no wire types, no domain types, no rules.
+
+Truth is `entry`; `party`, `tile` and `snapshot` can be rebuilt from it. `opening` can be erased and is in no proof.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+from sqlmodel import Field, SQLModel
+
+
+class EntryRow(SQLModel, table=True):
+    """One leaf of the log."""
+
+    __tablename__ = "entry"
+
+    seq: int = Field(primary_key=True)
+    event_id: bytes = Field(unique=True)
+    kind: str
+    time_ms: int
+    leaf_hash: bytes
+    data: bytes
+
+
+class PartyRow(SQLModel, table=True):
+    """One DID's place in one leaf: the index of each agent's chain."""
+
+    __tablename__ = "party"
+
+    did: str = Field(primary_key=True)
+    count: int = Field(primary_key=True)
+    seq: int
+
+
+class TileRow(SQLModel, table=True):
+    """A full tile of 256 hashes."""
+
+    __tablename__ = "tile"
+
+    level: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    data: bytes
+
+
+class HeadRow(SQLModel, table=True):
+    """The committed end of the log; one row, changed by compare-and-swap on `size`."""
+
+    __tablename__ = "head"
+
+    id: int = Field(primary_key=True)
+    size: int
+    root: bytes
+
+
+class SignedRow(SQLModel, table=True):
+    """A checkpoint that was signed: never two for one size."""
+
+    __tablename__ = "signed"
+
+    size: int = Field(primary_key=True)
+    root: bytes
+    note: bytes
+
+
+class OpeningRow(SQLModel, table=True):
+    """A disclosure of a committed private field; erasable."""
+
+    __tablename__ = "opening"
+
+    event_id: bytes = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    disclosure: str
+
+
+class DecisionRow(SQLModel, table=True):
+    """A recorded decision with its whole fact vector."""
+
+    __tablename__ = "decision"
+
+    evaluation_id: str = Field(primary_key=True)
+    time_ms: int = Field(index=True)
+    agent_did: str = Field(index=True)
+    decision: bool
+    reason: str
+    record: bytes
+
+
+class GatewayRow(SQLModel, table=True):
+    """A gateway that may ask; only the digest of its bearer key is kept."""
+
+    __tablename__ = "gateway"
+
+    name: str = Field(primary_key=True)
+    role: str
+    key_digest: bytes = Field(unique=True)
+    created_ms: int
+
+
+class SnapshotRow(SQLModel, table=True):
+    """The folded state at some size, so that a start need not fold the whole log; a cache, never a source."""
+
+    __tablename__ = "snapshot"
+
+    id: int = Field(primary_key=True)
+    size: int
+    root: bytes
+    data: bytes
+
+
+def _table(row: type[SQLModel]) -> Table:
+    table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table classes
+    return table
+
+
+ENTRY = _table(EntryRow)
+PARTY = _table(PartyRow)
+TILE = _table(TileRow)
+HEAD = _table(HeadRow)
+SIGNED = _table(SignedRow)
+OPENING = _table(OpeningRow)
+DECISION = _table(DecisionRow)
+GATEWAY = _table(GatewayRow)
+SNAPSHOT = _table(SnapshotRow)

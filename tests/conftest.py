@@ -1,0 +1,84 @@
+"""What holds for every test: hypothesis profiles, the `--full` option, loopback only, and one line on what was left out."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines differ: a slow example is no failure, so no profile has a deadline. `ci` repeats the same examples.
+_QUIET = [HealthCheck.too_slow]
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
+settings.register_profile("full", max_examples=1_000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.load_profile("dev")
+
+FULL_REASON = "long test, run by scripts/test --full"
+
+
+class NetworkAccessError(RuntimeError):
+    """A test left this machine; not an OSError, so that no code under test takes it for a failed fetch."""
+
+
+def _is_loopback(host: object) -> bool:
+    if host is None or host in ("", b""):
+        return True
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_network(event: str, args: tuple[object, ...]) -> None:
+    # An audit hook sees name look-ups and every use of the socket module, also where the class was imported earlier.
+    # It does not see what never passes through that module: uvloop with a literal address, child processes.
+    if not event.startswith("socket."):
+        return
+    if event == "socket.getaddrinfo":
+        host = args[0]
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = args[1]
+        host = address[0] if isinstance(address, tuple) else None  # a path or nothing: it stays on this machine
+    else:
+        return
+    if not _is_loopback(host):
+        message = f"{event} to {host!r}: tests reach loopback addresses only"
+        raise NetworkAccessError(message)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that scripts/test --full passes on."""
+    parser.addoption("--full", action="store_true", help="also run the long tests, and more examples of each law")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep every test of this process, and of each worker, on this machine; choose how hard to try the laws."""
+    sys.addaudithook(_refuse_network)
+    if config.getoption("--full") and not config.getoption("--hypothesis-profile", default=None):
+        settings.load_profile("full")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked `full` unless it was asked for."""
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason=FULL_REASON)
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(skip)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out and why; pytest's own summary line follows."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason.removeprefix("Skipped: ")] += 1
+    told = "; ".join(f"{count} x {reason}" for reason, count in sorted(reasons.items()))
+    terminalreporter.write_line(f"left out: {told}" if told else "left out: nothing")

@@ -1,0 +1,269 @@
+"""Parties, keys and one valid document of every kind; tests change them and sign again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from did_methods.codec import base64url_encode
+from did_methods.data_integrity import sign_document
+from did_methods.document import parse_did_document
+from did_methods.key import key_signer
+from did_methods.keys import KeySigner, Signer, SigningKey
+from registry.credentials.commitments import make_disclosure
+from registry.credentials.issue import (
+    countersign_passport,
+    issue_capability,
+    issue_passport,
+    issue_report,
+    issue_revocation,
+    issue_vouch,
+    signer_did,
+)
+from registry.credentials.issue_registry import (
+    AcceptedEvent,
+    issue_acceptance,
+    issue_agent_revocation,
+    issue_epoch,
+    issue_genesis,
+    issue_quarantine,
+    issue_release,
+    issue_root_list,
+)
+from registry.credentials.presentation import build_presentation, sign_presentation
+from registry.credentials.verify import DidKeyLookup, DocumentKeyLookup, MethodKeyLookup
+
+NOW_MS = 1_795_165_200_000  # 2026-11-20T09:00:00Z
+HOUR_MS = 3_600_000
+ORIGIN = "registry.localhost:8000/1a2b3c4d"
+OTHER_ORIGIN = "elsewhere.example/00000000"
+CHALLENGE = "Y2hhbGxlbmdl"
+VERSION_ID = "1-" + "Q" * 46
+DIGESTS = [bytes([value]) * 32 for value in range(1, 9)]
+
+
+def seeded(value: int) -> SigningKey:
+    """Return a signing key that is the same in every run."""
+    return SigningKey(bytes([value]) * 32)
+
+
+AGENT, PEER, OWNER, OPERATOR, MALLORY = (key_signer(seeded(value)) for value in (1, 2, 3, 4, 5))
+AGENT_DID, PEER_DID, OWNER_DID, OPERATOR_DID, MALLORY_DID = map(signer_did, (AGENT, PEER, OWNER, OPERATOR, MALLORY))
+
+REGISTRY_DID = "did:web:registry.example"
+REGISTRY = KeySigner(seeded(6), f"{REGISTRY_DID}#assertion")
+REGISTRY_LOGIN = KeySigner(seeded(7), f"{REGISTRY_DID}#login")  # authentication only
+LOG_KEY = f"{ORIGIN}+0badcafe+AQ" + "A" * 42
+
+
+def _multikey(method_id: str, key: SigningKey) -> dict[str, Any]:
+    return {
+        "id": method_id,
+        "type": "Multikey",
+        "controller": REGISTRY_DID,
+        "publicKeyMultibase": key.public_key.multikey,
+    }
+
+
+REGISTRY_DOCUMENT = parse_did_document(
+    {
+        "@context": ["https://www.w3.org/ns/did/v1"],
+        "id": REGISTRY_DID,
+        "verificationMethod": [
+            _multikey(REGISTRY.verification_method, REGISTRY.signing_key),
+            _multikey(REGISTRY_LOGIN.verification_method, REGISTRY_LOGIN.signing_key),
+        ],
+        "assertionMethod": [REGISTRY.verification_method],
+        "authentication": [REGISTRY_LOGIN.verification_method],
+    }
+)
+KEYS = MethodKeyLookup({"key": DidKeyLookup(), "web": DocumentKeyLookup({REGISTRY_DID: REGISTRY_DOCUMENT})})
+
+
+def uuid(number: int = 1) -> str:
+    """Return a version 4 UUID with this number at its end."""
+    return f"00000000-0000-4000-8000-{number:012x}"
+
+
+def vouch(**changes: Any) -> dict[str, Any]:
+    """Return the agent's vouch for its peer, with arguments of `issue_vouch` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": AGENT,
+        "subject": PEER_DID,
+        "strength": 80,
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+        "domain": ORIGIN,
+        "context": "payments",
+        "commitments": [make_disclosure("case", number, salt=DIGESTS[number]).digest for number in (0, 1)],
+    }
+    return issue_vouch(**{**arguments, **changes})
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """Return the agent's report on its peer, with arguments of `issue_report` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": AGENT,
+        "subject": PEER_DID,
+        "severity": 60,
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+        "domain": ORIGIN,
+        "category": "overcharged",
+    }
+    return issue_report(**{**arguments, **changes})
+
+
+def passport(**changes: Any) -> dict[str, Any]:
+    """Return the agent's passport without an owner, with arguments of `issue_passport` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": AGENT,
+        "purpose": "invoicing",
+        "capabilities": ["payments", "mail"],
+        "code_digest": DIGESTS[0],
+        "model": {"provider": "example", "name": "model-7b/2026.11"},
+        "runtime": "python-3-11",
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+    }
+    return issue_passport(**{**arguments, **changes})
+
+
+def owned_passport(**changes: Any) -> dict[str, Any]:
+    """Return the agent's passport counter-signed by its owner."""
+    half = passport(owner=OWNER_DID, valid_until_ms=NOW_MS + HOUR_MS, **changes)
+    return countersign_passport(half, signer=OWNER, now_ms=NOW_MS)
+
+
+def capability(**changes: Any) -> dict[str, Any]:
+    """Return the owner's grant to the agent, with arguments of `issue_capability` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": OWNER,
+        "subject": AGENT_DID,
+        "actions": ["payments.read", "mail:*"],
+        "resources": [{"type": "invoice", "id": "2026/*"}],
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+        "valid_until_ms": NOW_MS + HOUR_MS,
+    }
+    return issue_capability(**{**arguments, **changes})
+
+
+def presentation(**changes: Any) -> dict[str, Any]:
+    """Return the agent's challenge-bound presentation, with arguments of `sign_presentation` replaced."""
+    arguments: dict[str, Any] = {"signer": AGENT, "now_ms": NOW_MS, "domain": ORIGIN, "challenge": CHALLENGE}
+    credentials = changes.pop("credentials", ())
+    holder = changes.pop("holder", AGENT_DID)
+    unsigned = build_presentation(holder=holder, uuid=uuid(), credentials=credentials)
+    return sign_presentation(unsigned, **{**arguments, **changes})
+
+
+def _genesis() -> dict[str, Any]:
+    return issue_genesis(
+        signer=OPERATOR,
+        origin=ORIGIN,
+        public_url="https://registry.localhost:8000",
+        profile="live",
+        log_key=LOG_KEY,
+        registry_did=REGISTRY_DID,
+        uuid=uuid(),
+        now_ms=NOW_MS,
+    )
+
+
+def _root_list() -> dict[str, Any]:
+    return issue_root_list(
+        signer=OPERATOR,
+        registry_did=REGISTRY_DID,
+        number=1,
+        roots=[AGENT_DID, PEER_DID],
+        uuid=uuid(),
+        now_ms=NOW_MS,
+        domain=ORIGIN,
+    )
+
+
+def _epoch() -> dict[str, Any]:
+    return issue_epoch(
+        signer=REGISTRY,
+        number=1,
+        tree_size=3,
+        rules="1",
+        root_list=DIGESTS[1],
+        commitment=DIGESTS[2],
+        uuid=uuid(),
+        now_ms=NOW_MS,
+        domain=ORIGIN,
+    )
+
+
+def acceptance() -> dict[str, Any]:
+    """Return the registry's acceptance of two events."""
+    accepted = [AcceptedEvent(DIGESTS[each], each, DIGESTS[each + 2], NOW_MS - 1_500 + each) for each in (0, 1)]
+    return issue_acceptance(signer=REGISTRY, origin=ORIGIN, accepted=accepted)
+
+
+_STATE: dict[str, Any] = {"subject": AGENT_DID, "uuid": uuid(), "now_ms": NOW_MS, "domain": ORIGIN}
+
+VALID: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
+    "passport": (AGENT, passport),
+    "owned_passport": (AGENT, owned_passport),
+    "capability": (OWNER, capability),
+    "vouch": (AGENT, vouch),
+    "report": (AGENT, report),
+    "revocation": (
+        AGENT,
+        lambda: issue_revocation(
+            signer=AGENT, subject=PEER_DID, event=DIGESTS[0], uuid=uuid(), now_ms=NOW_MS, domain=ORIGIN
+        ),
+    ),
+    "genesis": (OPERATOR, _genesis),
+    "root_list": (OPERATOR, _root_list),
+    "epoch": (REGISTRY, _epoch),
+    "quarantine": (REGISTRY, lambda: issue_quarantine(signer=REGISTRY, reason="leaked-key", **_STATE)),
+    "release": (REGISTRY, lambda: issue_release(signer=REGISTRY, reason="cleared", **_STATE)),
+    "agent_revocation": (OPERATOR, lambda: issue_agent_revocation(signer=OPERATOR, reason="fraud", **_STATE)),
+    "acceptance": (REGISTRY, acceptance),
+}
+
+
+def resigned(document: dict[str, Any], signer: Signer, **options: Any) -> dict[str, Any]:
+    """Return the document signed anew by its author: what a hostile but genuine signer could send.
+
+    Proof options are those of the old proof unless given.
+    """
+    old = document["proof"][0] if isinstance(document["proof"], list) else document["proof"]
+    unsigned = {name: value for name, value in document.items() if name != "proof"}
+    arguments: dict[str, Any] = {
+        "created": NOW_MS,
+        "domain": old.get("domain"),
+        "challenge": old.get("challenge"),
+        "proof_purpose": old["proofPurpose"],
+    }
+    return sign_document(unsigned, signer=signer, **{**arguments, **options})
+
+
+def changed(document: dict[str, Any], *path: str | int, value: Any) -> dict[str, Any]:
+    """Return a deep copy with one member set."""
+    copied = copy.deepcopy(document)
+    place: Any = copied
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return copied
+
+
+def without(document: dict[str, Any], *path: str | int) -> dict[str, Any]:
+    """Return a deep copy without one member."""
+    copied = copy.deepcopy(document)
+    place: Any = copied
+    for step in path[:-1]:
+        place = place[step]
+    del place[path[-1]]
+    return copied
+
+
+def digest_text(value: int) -> str:
+    """Return a digest as it stands on the wire."""
+    return base64url_encode(DIGESTS[value])
