@@ -8,6 +8,7 @@ import sys
 
 import gen_limits
 import gen_problems
+import gen_schemas
 
 GENERATORS = (gen_limits, gen_problems)
 
@@ -33,7 +34,8 @@ def main() -> int:
             print(f"wrote {name}")
     if check and stale:
         print(f"{stale} generated page(s) are stale: run scripts/gen_all")
-    return int(check and stale > 0)
+    schemas = gen_schemas.main()  # a folder of files, with the same --check
+    return int(check and stale > 0) or schemas
 
 
 if __name__ == "__main__":

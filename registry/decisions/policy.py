@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from typing import Final
 
 import cedarpy  # noqa: TID251 - this module is its door
@@ -30,6 +31,9 @@ MAX_PATTERN_STARS: Final = 4
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}\Z")
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 _CONTEXT: Final = re.compile(r"[a-z0-9-]{1,40}\Z")
+
+
+REMEMBERED: Final = 4_096  # answers kept for equal facts: a score stands still for a while between two of its digits
 
 
 class PolicyPackError(ParseError):
@@ -110,7 +114,7 @@ class PolicyPack:
         revision: base64url SHA-256 over the SHA-256 of policies, schema and manifest, in that order.
     """
 
-    __slots__ = ("_actions", "_attributes", "_default", "_entities", "_matcher", "_policies", "_rules", "pack_id",
+    __slots__ = ("_actions", "_answers", "_attributes", "_default", "_entities", "_matcher", "_policies", "_rules", "pack_id",
                  "revision")  # fmt: skip
 
     def __init__(
@@ -131,6 +135,7 @@ class PolicyPack:
         self._rules = rules
         self._attributes = attributes
         self._actions = tuple(rule for _, rule in actions)
+        self._answers = lru_cache(maxsize=REMEMBERED)(self._ask)
         self._default = default
         # One alternation: the first branch that matches the whole name is the first pattern of the manifest.
         self._matcher = re.compile("|".join(f"({_pattern_source(pattern)})" for pattern, _ in actions) or r"(?!)")
@@ -194,12 +199,16 @@ class PolicyPack:
 
         Spec: specs/decision.md, evaluation
         """
-        context: dict[str, FactValue] = {name: getattr(facts, name) for name in self._attributes}
+        values = tuple(getattr(facts, name) for name in self._attributes)
+        return self._answers(facts.agent_did, facts.action_class, facts.resource_id, values)
+
+    def _ask(self, agent_did: str, action_class: str, resource_id: str, values: tuple[FactValue, ...]) -> PolicyAnswer:
+        """Ask Cedar; the answer is a function of the arguments, so equal ones are asked once (see `REMEMBERED`)."""
         request = {
-            "principal": {"type": "Agent", "id": facts.agent_did},
-            "action": {"type": "Action", "id": facts.action_class},
-            "resource": {"type": "Resource", "id": facts.resource_id},
-            "context": context,
+            "principal": {"type": "Agent", "id": agent_did},
+            "action": {"type": "Action", "id": action_class},
+            "resource": {"type": "Resource", "id": resource_id},
+            "context": dict(zip(self._attributes, values, strict=True)),
         }
         result = cedarpy.is_authorized(request, self._policies, self._entities)
         diagnostics = result.diagnostics

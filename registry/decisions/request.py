@@ -7,6 +7,7 @@ is not a DID becomes an empty ``agent_did``, and both are for the policy to deny
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,8 +32,7 @@ MAX_CAPABILITIES: Final = 8
 """Most credentials in ``context.presentation.capabilities``: each costs a signature check."""
 
 _AGENT_TYPES: Final = frozenset({"agent", "did"})
-_FIRST_PRINTABLE: Final = " "
-_DELETE: Final = "\x7f"
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 class EvaluationParseError(ParseError):
@@ -240,7 +240,7 @@ def _optional_text(value: dict[str, JsonValue], path: str, max_chars: int) -> st
     if len(text) > max_chars:
         raise EvaluationMemberTooLongError(f"{path} is longer than {max_chars} characters", member=path)
     # Line breaks and the like in a name serve only to forge lines in somebody's log.
-    if any(char < _FIRST_PRINTABLE or char == _DELETE for char in text):
+    if _CONTROL.search(text) is not None:
         raise EvaluationMemberTypeError(f"{path} must not contain control characters", member=path)
     return text
 

@@ -15,10 +15,12 @@ from did_methods.canonical import sha256_jcs
 from did_methods.codec import base64url_encode
 from did_methods.errors import BonafidesError
 from registry.credentials.model import UnverifiedCredential, parse_credential
-from registry.credentials.verify import BoundKey, verify_credential
+from registry.credentials.verify import BoundKey, check_credential_instant, verify_credential
 from registry.decisions.request import EvaluationRequest
 from registry.history.state import LogState
 from registry.limits import PRESENTED_CREDENTIALS, REMEMBERED_PROOFS
+
+_NEVER_MS = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +72,13 @@ class Capabilities:
             credential = self._verified(digest, document, now_ms)
         except BonafidesError:
             return None  # counts as absent: the policy answers capability_required
-        if credential is None or credential.subject_id != request.agent_did:
+        if credential is None or credential.subject_id != request.agent_did or credential.created_ms > now_ms:
             return None
-        until = credential.valid_until_ms
-        expired = now_ms < (credential.valid_from_ms or 0) or (until is not None and now_ms > until)
         return CheckedCapability(
             digest=base64url_encode(digest),
             issuer=credential.issuer,
             matches=capability_covers(credential.subject, request),
-            expired=expired,
+            expired=not credential.valid_from_ms <= now_ms <= _last_instant(credential),
             **self._issuer(credential.issuer, now_ms),
         )
 
@@ -86,17 +86,13 @@ class Capabilities:
         known = self._known.get(digest)
         if known is not None:
             credential, key = known
+            check_credential_instant(credential, now_ms=_within_validity(credential, now_ms))
             if self._state.find_key(key.method_id, "assertionMethod").public_key == key.public_key:
                 return credential
         credential = parse_credential(document)
         if credential.kind.name != "capability":
             return None
-        genesis = self._state.head.genesis
-        # The window is a fact of its own, so an expired credential is verified as of its own end.
-        instant = min(now_ms, credential.valid_until_ms or now_ms)
-        verified = verify_credential(
-            credential, keys=self._state, now_ms=instant, origin=genesis.origin if genesis else ""
-        )
+        verified = verify_credential(credential, keys=self._state, now_ms=_within_validity(credential, now_ms))
         self._known[digest] = (credential, verified.keys[0])
         if len(self._known) > REMEMBERED_PROOFS:
             self._known.popitem(last=False)
@@ -110,6 +106,17 @@ class Capabilities:
             "issuer_score_micros": score,
             "issuer_is_root": issuer in self._state.roots_in_force,
         }
+
+
+def _last_instant(credential: UnverifiedCredential) -> int:
+    """Return the last ms in which neither the credential nor its proof has expired."""
+    ends = [credential.valid_until_ms, *(proof.expires_ms for proof in credential.proofs)]
+    return min((end for end in ends if end is not None), default=_NEVER_MS) - 1
+
+
+def _within_validity(credential: UnverifiedCredential, now_ms: int) -> int:
+    """Return the instant to verify at: the end of validity is a fact of its own, so an ended one is seen as of its end."""
+    return now_ms if credential.valid_until_ms is None else min(now_ms, credential.valid_until_ms - 1)
 
 
 def capability_covers(subject: Mapping[str, Any], request: EvaluationRequest) -> bool:

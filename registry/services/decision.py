@@ -81,11 +81,15 @@ class _Memory:
             self.entries.move_to_end(key)
         return found
 
-    def put(self, key: tuple[bytes, str], proven: _Proven) -> None:
-        """Remember, and forget the oldest beyond the limit."""
+    def put(self, key: tuple[bytes, str], proven: _Proven, *, now_ms: int) -> None:
+        """Remember; forget what has expired and, beyond the limit, the oldest."""
         self.entries[key] = proven
-        if len(self.entries) > REMEMBERED_PRESENTATIONS:
+        while len(self.entries) > REMEMBERED_PRESENTATIONS or self._is_oldest_expired(now_ms):
             self.entries.popitem(last=False)
+
+    def _is_oldest_expired(self, now_ms: int) -> bool:
+        oldest = next(iter(self.entries.values()), None)
+        return oldest is not None and oldest.expires_ms is not None and oldest.expires_ms <= now_ms
 
 
 class DecisionService:
@@ -124,13 +128,14 @@ class DecisionService:
             EvaluationParseError: the request cannot be read; nothing was decided.
         """
         request = parse_evaluation(body, max_bytes=DECISION_BODY_BYTES)
-        now_ms = self._clock.now_ms()
         digest = request_digest(request)
-        proof = self._prove(request, now_ms)
-        if proof.kind == "none" and not proof.fault and gateway_asserts:
-            proof = _Proof("gateway_asserted")
         rule = self.pack.classify(request.action_name, risk=request.risk)
         with self._sequencer.lock:
+            # One tree size for keys and facts alike, and no instant before its last leaf, whatever the clock does.
+            now_ms = max(self._clock.now_ms(), self._state.head.last_time_ms)
+            proof = self._prove(request, now_ms)
+            if proof.kind == "none" and not proof.fault and gateway_asserts:
+                proof = _Proof("gateway_asserted")
             capability = self._capabilities.find(request, (*request.capabilities, *proof.credentials), now_ms=now_ms)
             facts = self._facts(request, rule, proof, capability, digest=digest, now_ms=now_ms)
         return self._new_id(), evaluate_request(facts, self.pack, request_digest=digest)
@@ -157,7 +162,7 @@ class DecisionService:
         binding = request_binding(request)
         known = self._memory.get((digest, binding))
         if known is not None:
-            if known.expires_ms is not None and now_ms > known.expires_ms:
+            if known.expires_ms is not None and now_ms >= known.expires_ms:
                 raise PresentationExpiredError
             if self._state.find_key(known.key.method_id, "authentication").public_key == known.key.public_key:
                 return known
@@ -182,7 +187,7 @@ class DecisionService:
             tuple(each.document for each in presentation.credentials),
         )
         if bound:
-            self._memory.put((digest, binding), proven)
+            self._memory.put((digest, binding), proven, now_ms=now_ms)
         else:
             self._challenges.take(challenge, now_ms=now_ms)
         return proven
