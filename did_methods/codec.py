@@ -31,9 +31,6 @@ _MAX_FLOAT_CHARS: Final = 64  # a double needs 25; more only buys the sender wor
 _EXPONENT_FROM: Final = 1e21  # RFC 8785 writes numbers from here on with an exponent
 
 
-# --- JSON -------------------------------------------------------------------------------------------------------------
-
-
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -44,16 +41,13 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _safe_integer(text: str) -> int:
     if len(text) > _MAX_INTEGER_CHARS or not -MAX_SAFE_INTEGER <= (number := int(text)) <= MAX_SAFE_INTEGER:
         raise refused.JsonNumberError
-    # A whole number beyond 2^53 has a canonical form without exponent, which would be refused as an integer on the way back.
-    if MAX_SAFE_INTEGER < abs(number) < _EXPONENT_FROM:
-        raise refused.JsonNumberError
     return number
 
 
 def _finite_float(text: str) -> float:
     if len(text) > _MAX_FLOAT_CHARS or not math.isfinite(number := float(text)):
         raise refused.JsonNumberError
-    # A whole number beyond 2^53 has a canonical form without exponent, which would be refused as an integer on the way back.
+    # Whole numbers beyond 2^53: their canonical form has no exponent and would be refused on the way back.
     if MAX_SAFE_INTEGER < abs(number) < _EXPONENT_FROM:
         raise refused.JsonNumberError
     return number

@@ -7,7 +7,9 @@ the settings disagree with entry 0.
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from uuid import uuid4
 
 from did_methods.codec import base64url_encode, parse_json_object
 from did_methods.keys import SigningKey
+from registry.adapters.identity import make_key_identity, make_webvh_identity
 from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.config import Settings
@@ -31,8 +34,6 @@ from registry.services.agent import AgentService
 from registry.services.authority import (
     Authority,
     FirstKeys,
-    make_key_identity,
-    make_webvh_identity,
     opening_statements,
     operator_registration,
 )
@@ -48,6 +49,7 @@ from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
 
 SNAPSHOT_EVERY = 5_000
+_LOG = logging.getLogger(__name__)
 _KEY_FILES = ("log-note", "registry-did", "operator-root", "operator-agent")
 
 
@@ -87,6 +89,7 @@ class Registry:
     rates: RegistrationRates
     genesis: Genesis
     _snapshot_size: int = 0
+    _snapshot_after_s: float = 0.0
 
     def start(self) -> None:
         """Start the writer and the recorder."""
@@ -102,14 +105,22 @@ class Registry:
         self.database.close()
 
     def _epoch_if_due(self) -> None:
-        if self.authority.epoch_due(now_ms=self.clock.now_ms()):
-            submission = self.authority.epoch_submission()
-            self.sequencer.append([submission])
-            submission.future.result()
+        if not self.authority.epoch_due(now_ms=self.clock.now_ms()):
+            return
+        submission = self.authority.epoch_submission()
+        self.sequencer.append([submission])
+        refused = submission.future.exception()
+        if refused is not None:  # a clock that went back, for example: the next tick tries again
+            _LOG.error("the epoch that is due was refused: %s", refused)
 
     def _snapshot_if_grown(self) -> None:
-        if self.state.head.size - self._snapshot_size >= SNAPSHOT_EVERY:
-            self._save_snapshot()
+        # A snapshot costs time in proportion to the log and holds the writer up: at most a tenth of its time goes there.
+        if self.state.head.size - self._snapshot_size < SNAPSHOT_EVERY or time.monotonic() < self._snapshot_after_s:
+            return
+        began = time.monotonic()
+        self._save_snapshot()
+        ended = time.monotonic()
+        self._snapshot_after_s = ended + 9 * (ended - began)
 
     def _save_snapshot(self) -> None:
         tree = self.sequencer.tree

@@ -40,6 +40,9 @@ BATCH_LINES: Annotated[int, Limit("lines", "one transaction of a batch stays bel
 BATCH_BODY_BYTES: Annotated[
     int, Limit("bytes", "a full batch of leaf-sized events; one request cannot hold more memory than this")
 ] = 8_388_608
+BODY_SECONDS: Annotated[
+    int, Limit("seconds", "a full batch over a slow line fits; whoever drips bytes holds a connection no longer")
+] = 30
 JSON_BYTES: Annotated[int, Limit("bytes", "default cap of one JSON text where a door names no smaller one")] = 65_536
 JSON_DEPTH: Annotated[
     int, Limit("levels", "far above every format here, far below the parser's own recursion limit")
@@ -104,7 +107,7 @@ REGISTRATIONS_PER_MINUTE: Annotated[
     ),
 ] = 600
 OUTSTANDING_CHALLENGES: Annotated[
-    int, Limit("challenges", "all unanswered challenges together, about 2 MiB; the oldest go first")
+    int, Limit("challenges", "all unanswered challenges together, about 2 MiB; beyond, new ones are refused")
 ] = 10_000
 OUTSTANDING_CHALLENGES_PER_SOURCE: Annotated[
     int, Limit("challenges per address", "one source cannot push out everybody else's challenges")
@@ -137,6 +140,12 @@ DECISION_RECORD_BUFFER: Annotated[
 ] = 4_096
 DECISION_RECORD_FLUSH_MS: Annotated[int, Limit("ms", "the loss window of `buffered` decision records")] = 200
 PRESENTED_CREDENTIALS: Annotated[int, Limit("credentials", "each one in a presentation costs a signature check")] = 8
+REMEMBERED_REQUESTS: Annotated[
+    int, Limit("requests", "decision requests that were read, by their bytes; an agent at work repeats itself")
+] = 1_024
+REMEMBERED_REQUEST_BYTES: Annotated[
+    int, Limit("bytes", "larger requests are read anew each time, so that those remembered stay below 64 MiB in all")
+] = 8_192
 REMEMBERED_PROOFS: Annotated[
     int, Limit("results", "proof results kept by digest of bytes and key, so nothing is verified twice")
 ] = 65_536

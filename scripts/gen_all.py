@@ -7,10 +7,11 @@ import difflib
 import sys
 
 import gen_limits
+import gen_openapi
 import gen_problems
 import gen_schemas
 
-GENERATORS = (gen_limits, gen_problems)
+GENERATORS = (gen_limits, gen_openapi, gen_problems)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from did_methods.codec import base64url_encode, parse_json
-from did_methods.timestamp import format_timestamp
+from did_methods.timestamp import format_timestamp, parse_timestamp
 from registry.api.state import ApiState, state_of
 from registry.api.wire import did_in_path, json_response, read_body, read_json
 from registry.errors import ParseError
@@ -20,6 +21,7 @@ from registry.services.agent import Standing, agent_wire
 
 router = APIRouter(tags=["agents"])
 STANDING_MAX_AGE_S = 5
+_CONTEXT = re.compile(r"[a-z0-9-]{1,40}")
 
 
 class QueryError(ParseError):
@@ -34,7 +36,9 @@ async def post_challenge(request: Request) -> Response:
     """Issue a single-use challenge for a presentation."""
     api = state_of(request)
     await read_body(request, max_bytes=SMALL_BODY_BYTES)
-    challenge, expires_ms = api.registry.challenges.issue(now_ms=api.registry.clock.now_ms())
+    challenge, expires_ms = api.registry.challenges.issue(
+        now_ms=api.registry.clock.now_ms(), source=api.guard.source(request)
+    )
     return json_response(
         {"challenge": challenge, "domain": api.registry.genesis.origin, "expires": format_timestamp(expires_ms)}
     )
@@ -82,17 +86,22 @@ async def get_agent_state(request: Request) -> Response:
 
 @router.get("/v1/agents/{did}/standing")
 async def get_standing(request: Request) -> Response:
-    """Return an agent's score, record and factors, overall or in one ``context``."""
+    """Return an agent's score, record and factors, overall or in one ``context``, now or ``at`` an instant to come."""
     api = state_of(request)
     did = did_in_path(request, prefix="/v1/agents/", suffix="standing")
     # Read at steps of the cache's lifetime, so that an unchanged log gives an unchanged ETag within one step.
     step = STANDING_MAX_AGE_S * 1_000
     instant = api.registry.clock.now_ms() // step * step
-    standing = api.registry.agents.standing(did, context=request.query_params.get("context"), now_ms=instant)
+    at = request.query_params.get("at")
+    if at is not None:
+        last_ms = api.registry.state.head.last_time_ms
+        instant = last_ms if at == "last" else api.registry.agents.standings.check_instant(parse_timestamp(at))
+    context = context_query(request)
+    standing = api.registry.agents.standing(did, context=context, now_ms=instant)
     body = orjson.dumps(standing_wire(standing) | api.profile)
     etag = f'"{base64url_encode(hashlib.sha256(body).digest())}"'
     headers = {"ETag": etag, "Cache-Control": f"private, max-age={STANDING_MAX_AGE_S}"}
-    if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+    if etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
 
@@ -181,6 +190,18 @@ def factors_wire(factors: Any) -> dict[str, Any]:
     return {name: getattr(factors, name) for name in factors.__slots__}
 
 
+def context_query(request: Request) -> str | None:
+    """Read ``context``, a slug; None for overall.
+
+    Raises:
+        QueryError: ``query_invalid``.
+    """
+    context = request.query_params.get("context")
+    if context is not None and not _CONTEXT.fullmatch(context):
+        raise QueryError("context is a slug of at most 40 characters")
+    return context
+
+
 def integer_query(request: Request, name: str, *, default: int, least: int, most: int) -> int:
     """Read a decimal query parameter.
 
@@ -188,11 +209,26 @@ def integer_query(request: Request, name: str, *, default: int, least: int, most
         QueryError: ``query_invalid``.
     """
     text = request.query_params.get(name)
-    if text is None:
-        return default
+    return default if text is None else parse_integer(text, name=name, least=least, most=most)
+
+
+def parse_integer(text: str, *, name: str, least: int, most: int) -> int:
+    """Read a decimal number of an address.
+
+    Raises:
+        QueryError: ``query_invalid``.
+    """
     if not text.isascii() or not text.isdigit() or len(text) > 16 or not least <= int(text) <= most:  # noqa: PLR2004
         raise QueryError(f"{name} is a whole number from {least} to {most}")
     return int(text)
 
 
-__all__: list[str] = ["ApiState", "factors_wire", "integer_query", "router", "standing_wire"]
+__all__: list[str] = [
+    "ApiState",
+    "context_query",
+    "factors_wire",
+    "integer_query",
+    "parse_integer",
+    "router",
+    "standing_wire",
+]

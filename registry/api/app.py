@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from did_methods.errors import BonafidesError
-from registry.api import agent, decision, event, log, operation
+from registry.api import agent, decision, event, gateway, log, operation, standing
 from registry.api.agent import QueryError
 from registry.api.guard import Guard
+from registry.api.openapi import describe_api
 from registry.api.problems import MethodNotAllowedError, RouteNotFoundError, problem_response
 from registry.api.state import ApiState
 from registry.bootstrap import Registry
@@ -39,19 +41,21 @@ def create_app(registry: Registry) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # a redirect would repeat the caller's Host, and no problem has a body-less twin
         license_info={"name": "Apache-2.0"},
     )
     public_host = urlsplit(registry.genesis.public_url).hostname or ""
     guard = Guard(registry.gateways.load(), dev=registry.settings.dev, public_host=public_host)
     replay = registry.genesis.profile == "replay"
     app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
-    for module in (agent, event, decision, log, operation):
+    for module in (agent, standing, event, decision, log, operation, gateway):
         app.include_router(module.router)
     app.add_exception_handler(BonafidesError, _handle_error)
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(Exception, _handle_bug)
     app.add_middleware(DoorMiddleware, guard=guard)
+    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]  # the framework's own hook
     return app
 
 
@@ -78,8 +82,11 @@ class DoorMiddleware:
         try:
             self._guard.check_dev(Request(scope))
         except BonafidesError as error:
+            scope["app"].state.api.refusals[error.code] += 1
             await problem_response(error)(scope, receive, send_with_id)
             return
+        if scope["method"] == "HEAD":  # the routes know GET only; the server sends no body to a HEAD
+            scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send_with_id)
 
 
@@ -97,7 +104,9 @@ async def _handle_validation(request: Request, _error: Exception) -> Response:
 async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     wrong_method = error.status_code == 405  # noqa: PLR2004 - Method Not Allowed
-    return await _handle_error(request, MethodNotAllowedError() if wrong_method else RouteNotFoundError())
+    answer = await _handle_error(request, MethodNotAllowedError() if wrong_method else RouteNotFoundError())
+    answer.headers.update(error.headers or {})  # Allow
+    return answer
 
 
 async def _handle_bug(request: Request, _error: Exception) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from did_methods.codec import parse_json
@@ -82,7 +83,7 @@ async def get_decision(request: Request, evaluation_id: str) -> Response:
     api.guard.authenticate(request, "gateway")
     if len(evaluation_id) > 64:  # noqa: PLR2004 - ids are UUIDs
         raise QueryError("evaluation ids are UUIDs")
-    found = api.registry.decision_store.find(evaluation_id)
+    found = await run_in_threadpool(api.registry.recorder.find, evaluation_id)
     if found is None:
         raise DecisionNotFoundError
     return json_response({"evaluation_id": evaluation_id, "record": parse_json(found.record)} | api.profile)

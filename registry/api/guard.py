@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
 from starlette.requests import Request
@@ -16,7 +17,8 @@ from registry.config import LOOPBACK_HOSTS
 
 Role = Literal["gateway", "operator"]
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "via")
+"""Beginnings of the headers that proxies add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Guard:
         if not self._dev:
             return
         headers = request.headers
-        if any(name in headers for name in _FORWARDED):
+        if any(name.startswith(_FORWARDED) for name in headers):
             raise ForwardedRefusedError("a forwarded header was sent")
         if not self._is_local(headers.get("host", "")):
             raise ForwardedRefusedError("the Host is not local")
@@ -72,11 +74,26 @@ class Guard:
         raise BearerKeyError
 
     def source(self, request: Request) -> str | None:
-        """Return the address that registrations are counted under; None for loopback in --dev."""
+        """Return what challenges and registrations are counted under; None for loopback in --dev.
+
+        An IPv6 caller has a whole /64 to itself, so its network counts, not its address.
+        """
         host = request.client.host if request.client else "unknown"
-        return None if self._dev and host in LOOPBACK_HOSTS else host
+        if self._dev and host in LOOPBACK_HOSTS:
+            return None
+        return _network_of(host)
 
     def _is_local(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         name = name.strip("[]").lower()
         return name in LOOPBACK_HOSTS or name == self._public_host or name.endswith(".localhost")
+
+
+def _network_of(host: str) -> str:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
+    return host

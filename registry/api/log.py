@@ -13,7 +13,7 @@ from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode
 from did_methods.webvh_create import entry_line
 from did_methods.webvh_document import parallel_did_web
-from registry.api.agent import integer_query
+from registry.api.agent import integer_query, parse_integer
 from registry.api.event import EventNotFoundError
 from registry.api.state import ApiState, state_of
 from registry.api.wire import json_response
@@ -65,9 +65,10 @@ async def get_log(request: Request) -> Response:
 
 
 @router.get("/v1/entries/{index}")
-async def get_entry(request: Request, index: int) -> Response:
+async def get_entry(request: Request, index: str) -> Response:
     """Return a leaf's exact bytes."""
-    found = await run_in_threadpool(state_of(request).registry.store.entry, index)
+    number = parse_integer(index, name="the index", least=0, most=_MOST)
+    found = await run_in_threadpool(state_of(request).registry.store.entry, number)
     if found is None:
         raise EntryNotFoundError
     return Response(found.data, 200, _FOREVER, "application/json")
@@ -87,7 +88,9 @@ async def get_inclusion(request: Request) -> Response:
         index = found.index
     asked = integer_query(request, "size", default=0, least=0, most=_MOST) or None
     size, proof = await run_in_threadpool(api.registry.log.inclusion, index, asked)
-    return json_response({"index": index, "treeSize": size, "proof": [base64url_encode(one) for one in proof]})
+    return json_response(
+        {"index": index, "treeSize": size, "proof": [base64url_encode(one) for one in proof]}, headers=_FRESH
+    )
 
 
 @router.get("/v1/log/proof/consistency")
@@ -97,7 +100,9 @@ async def get_consistency(request: Request) -> Response:
     first = integer_query(request, "from", default=0, least=0, most=_MOST)
     asked = integer_query(request, "to", default=0, least=0, most=_MOST) or None
     second, proof = await run_in_threadpool(api.registry.log.consistency, first, asked)
-    return json_response({"from": first, "to": second, "proof": [base64url_encode(one) for one in proof]})
+    return json_response(
+        {"from": first, "to": second, "proof": [base64url_encode(one) for one in proof]}, headers=_FRESH
+    )
 
 
 # ---------------------------------------------------------------- hosted DIDs

@@ -37,6 +37,7 @@ _STATUS: tuple[tuple[type[BonafidesError], int], ...] = (
 
 _STATUS_BY_CODE = {
     "bearer_key_required": 401,
+    "body_too_slow": 408,
     "body_too_large": 413,
     "leaf_too_large": 413,
     "json_too_large": 413,
@@ -52,6 +53,20 @@ class BodyTooLargeError(LimitError):
 
     code = "body_too_large"
     title = "The request body is too large"
+
+
+class BodyTooSlowError(LimitError):
+    """The request's body did not arrive in time."""
+
+    code = "body_too_slow"
+    title = "The request body took too long"
+
+
+class BodyIncompleteError(ParseError):
+    """The connection ended before the request's body did."""
+
+    code = "body_incomplete"
+    title = "The request body is incomplete"
 
 
 class MediaTypeError(ParseError):

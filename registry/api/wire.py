@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from did_methods.codec import parse_json_object
 from did_methods.did import split_did_path
-from registry.api.problems import BodyTooLargeError, MediaTypeError
+from registry.api.problems import BodyIncompleteError, BodyTooLargeError, BodyTooSlowError, MediaTypeError
+from registry.limits import BODY_SECONDS
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -20,10 +22,22 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
     Raises:
         BodyTooLargeError: ``body_too_large``, without reading further.
+        BodyTooSlowError: ``body_too_slow``.
+        BodyIncompleteError: ``body_incomplete``; nobody reads the answer, but it is counted.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise BodyTooLargeError(max_bytes=max_bytes)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_chunks(request, max_bytes)
+    except TimeoutError:
+        raise BodyTooSlowError(seconds=BODY_SECONDS) from None
+    except ClientDisconnect:
+        raise BodyIncompleteError from None
+
+
+async def _read_chunks(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

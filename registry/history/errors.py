@@ -162,6 +162,13 @@ class LogTimeError(ConflictError):
     title = "Log time would go back"
 
 
+class ReplayTimeError(VerificationError):
+    """In a replay, log time is what the statement itself says."""
+
+    code = "replay_time_mismatch"
+    title = "In a replay registry log time is the statement's own"
+
+
 class LeafMismatchError(VerificationError):
     """The leaf is not what the log's state demands at this place."""
 

@@ -1,16 +1,30 @@
 """Folding leaves that are in the log already: by the registry at start, and by the audit.
 
 The registry trusts the signatures that it verified when it took the entries; the audit verifies them again. Both go
-through `sequence`, and both compare the leaf that comes out with the one that was read, byte for byte.
+through `sequence`, and both compare the leaf that comes out with the one that was read, byte for byte. A draft into which a leaf did not fold
+is to be dropped.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from did_methods.codec import base64url_encode
+from did_methods.keys import PublicKey
+from registry.credentials.key_lookup import BoundKey
 from registry.history.errors import LeafMismatchError
 from registry.history.sequence import SequencedLeaf, sequence
 from registry.history.state import Draft
-from registry.history.statement import Statement, VerifiedStatement, claimed_time_ms, parse_statement, verify_statement
-from registry.log.entry import Leaf, parse_leaf
+from registry.history.statement import (
+    CredentialStatement,
+    Statement,
+    VerifiedStatement,
+    claimed_time_ms,
+    parse_statement,
+    verify_statement,
+)
+from registry.log.entry import Leaf, Party, parse_leaf
 
 
 def replay_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
@@ -24,8 +38,14 @@ def replay_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
     return _fold(draft, leaf, data, VerifiedStatement(statement, (), claimed_time_ms(statement)))
 
 
-def verify_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
+def verify_leaf(draft: Draft, data: bytes, *, signatures: SignatureSink | None = None) -> SequencedLeaf:
     """Fold a leaf after verifying its signatures under the keys that were active just before it.
+
+    Args:
+        draft: the state just before the leaf.
+        data: the leaf's bytes.
+        signatures: takes what one key must have signed, to be verified elsewhere; whoever gives one must not rely on
+            the draft before all of it has been verified. None verifies here and now.
 
     Raises:
         BonafidesError: the leaf does not parse, does not verify, breaks a rule, or is not what the state demands.
@@ -33,19 +53,100 @@ def verify_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
     Spec: FORMATS "Leaf", "Evidence hygiene".
     """
     leaf = parse_leaf(data)
-    return _fold(draft, leaf, data, verify_at(draft, parse_statement(leaf.event), time_ms=leaf.time_ms))
+    statement = parse_statement(leaf.event)
+    if signatures is None or not isinstance(statement, CredentialStatement):
+        # A presentation may hold credentials that do not verify, and a DID entry is verified as it is folded.
+        return _fold(draft, leaf, data, verify_at(draft, statement, time_ms=leaf.time_ms))
+    keys = _PostponingKeys(draft, signatures)
+    verified = verify_statement(statement, keys=keys, now_ms=leaf.time_ms, origin=_origin(draft))
+    # The keys were looked up in this very draft, so they need not be looked up again.
+    return _fold(draft, leaf, data, replace(verified, keys=()))
+
+
+class SignatureSink(Protocol):
+    """Whoever verifies signatures later."""
+
+    def add(self, public_key: bytes, signature: bytes, message: bytes) -> None:
+        """Take one Ed25519 signature of 64 bytes that this key of 32 bytes must have made over the message."""
+        ...
+
+
+class _PostponedKey(PublicKey):
+    """A key whose signatures are noted, not verified."""
+
+    __slots__ = ("_sink",)
+
+    _sink: SignatureSink
+
+    def __init__(self, key: PublicKey, sink: SignatureSink) -> None:
+        object.__setattr__(self, "kind", key.kind)
+        object.__setattr__(self, "raw", key.raw)
+        object.__setattr__(self, "multikey", key.multikey)
+        object.__setattr__(self, "_sink", sink)
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        self._sink.add(self.raw, signature, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _PostponingKeys:
+    """The draft's keys, each handing its signatures to the sink."""
+
+    draft: Draft
+    sink: SignatureSink
+
+    def find_key(self, verification_method: str, purpose: str) -> BoundKey:
+        """Return the active key (see `Draft.find_key`)."""
+        key = self.draft.find_key(verification_method, purpose)
+        return replace(key, public_key=_PostponedKey(key.public_key, self.sink))
+
+
+def _origin(draft: Draft) -> str:
+    return draft.head.genesis.origin if draft.head.genesis else ""
 
 
 def verify_at(draft: Draft, statement: Statement, *, time_ms: int) -> VerifiedStatement:
     """Verify a statement as of its place in the log."""
-    genesis = draft.head.genesis
-    return verify_statement(statement, keys=draft, now_ms=time_ms, origin=genesis.origin if genesis else "")
+    return verify_statement(statement, keys=draft, now_ms=time_ms, origin=_origin(draft))
 
 
 def _fold(draft: Draft, leaf: Leaf, data: bytes, verified: VerifiedStatement) -> SequencedLeaf:
     if leaf.kind != verified.statement.kind:
-        raise LeafMismatchError("the leaf's kind is not its event's")
+        raise LeafMismatchError("kind", expected=verified.statement.kind, found=leaf.kind)
     sequenced = sequence(draft, verified, time_ms=leaf.time_ms)
     if sequenced.data != data:
-        raise LeafMismatchError("parties or chain links are not what the log before it gives")
+        raise _mismatch(sequenced.parties, leaf.parties)
     return sequenced
+
+
+def _mismatch(expected: tuple[Party, ...], found: tuple[Party, ...]) -> LeafMismatchError:
+    """Name the first chain link in which the leaf differs; the rest of a leaf is what was just parsed."""
+    for ours, theirs in zip(expected, found, strict=False):
+        for name, member in _LINK_MEMBERS.items():
+            want, have = getattr(ours, name), getattr(theirs, name)
+            if want != have:
+                return LeafMismatchError(f"{member} of {ours.did}", expected=_text(want), found=_text(have))
+    return LeafMismatchError("parties", expected=len(expected), found=len(found))
+
+
+_LINK_MEMBERS = {
+    "did": "did",
+    "roles": "roles",
+    "count": "count",
+    "prev_index": "prevIndex",
+    "prev_leaf_hash": "prevLeafHash",
+}
+
+
+def _text(value: object) -> str | int:
+    match value:
+        case None:
+            return "null"
+        case bytes():
+            return base64url_encode(value)
+        case int():
+            return value
+        case tuple():
+            return ",".join(value)
+        case _:
+            return str(value)

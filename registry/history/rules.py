@@ -37,7 +37,7 @@ from registry.history.errors import (
     SubjectStateError,
 )
 from registry.history.paths import hosted_path
-from registry.history.state import Agent, AgentState, Draft, Epoch, Genesis, LiveStatement, RootList
+from registry.history.state import Agent, AgentState, Draft, Epoch, EpochAhead, Genesis, LiveStatement, RootList
 from registry.history.statement import (
     CredentialStatement,
     DidOperationStatement,
@@ -162,9 +162,9 @@ def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Plac
 
 
 def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
-    """Compute the next epoch over the leaves below tree_size and fold it into the draft's scores.
+    """Compute the next epoch over the leaves below tree_size; the draft's scores change only when its leaf is admitted.
 
-    The caller signs what is returned and sequences it next in the same draft.
+    The caller signs what is returned and sequences it next in the same draft; then nothing is computed twice.
 
     Returns:
         The members of the epoch credential's subject but ``id``.
@@ -179,7 +179,8 @@ def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
     if root_list is None or not (last.index if last else 0) < tree_size <= draft.head.size:
         raise LogOrderError("an epoch covers more than the last one and nothing beyond itself")
     number = last.number + 1 if last else 1
-    result = draft.reputation.epoch(
+    scores = draft.reputation.draft()
+    result = scores.epoch(
         number,
         tree_size=tree_size,
         index=draft.head.size,
@@ -187,7 +188,7 @@ def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
         roots=root_list.roots,
         silenced=draft.silenced_below(tree_size),
     )
-    draft.epoch_ahead = (number, tree_size, result.commitment)
+    draft.epoch_ahead = EpochAhead(number, tree_size, result.commitment, scores)
     return {
         "number": number,
         "treeSize": tree_size,
@@ -200,27 +201,21 @@ def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
 def _admit_epoch(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
     _check_signer(draft, credential)
     subject = credential.subject
-    ahead = draft.epoch_ahead
     number = draft.head.epoch.number + 1 if draft.head.epoch else 1
     if subject["number"] != number or subject["rules"] != _genesis(draft).rules:
         raise LogOrderError(f"the next epoch is number {number}")
-    if ahead is None or ahead[:2] != (number, subject["treeSize"]):
-        preview_epoch(draft, tree_size=subject["treeSize"])
-        ahead = draft.epoch_ahead
     root_list = draft.root_list_below(subject["treeSize"])
-    if ahead is None or root_list is None or subject["rootList"] != base64url_encode(root_list.event_id):
+    if root_list is None or subject["rootList"] != base64url_encode(root_list.event_id):
         raise LogOrderError("the epoch names another root list than the one in force")
-    if base64url_decode(subject["commitment"]) != ahead[2]:
-        raise EpochCommitmentError(f"epoch {number}", number=number)
-    epoch = Epoch(
-        number=number,
-        index=place.index,
-        tree_size=subject["treeSize"],
-        time_ms=draft.time_of(subject["treeSize"] - 1),
-        root_list_index=root_list.index,
-        commitment=ahead[2],
-    )
-    draft.epoch_ahead = None
+    if draft.epoch_ahead is None or draft.epoch_ahead.tree_size != subject["treeSize"]:
+        preview_epoch(draft, tree_size=subject["treeSize"])
+    ahead = draft.epoch_ahead
+    assert ahead is not None
+    if subject["commitment"] != (expected := base64url_encode(ahead.commitment)):
+        raise EpochCommitmentError(f"epoch {number}", number=number, expected=expected)
+    ahead.scores.commit()
+    size, instant = subject["treeSize"], draft.time_of(subject["treeSize"] - 1)
+    epoch = Epoch(number, place.index, size, instant, root_list.index, ahead.commitment, place.time_ms)
     draft.head = replace(draft.head, epoch=epoch, live_vouches_changed=0)
     draft.forget_before(place.index)
 
@@ -257,7 +252,7 @@ def _admit_did_operation(draft: Draft, statement: DidOperationStatement, place: 
     previous = draft.webvh.get(did)
     path = _check_first_entry(draft, statement, place) if previous is None else None
     state = verify_entry(previous, statement.entry, now_ms=place.time_ms)
-    document = state.document
+    document = state.document  # parsed before anything changes
     draft.webvh[did] = state
     if state.deactivated:
         del draft.documents[did]

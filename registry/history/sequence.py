@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from registry.history.errors import EventRepeatedError, KeyNotActiveError, LogTimeError
+from registry.history.errors import EventRepeatedError, KeyNotActiveError, LogTimeError, ReplayTimeError
 from registry.history.rules import Place, admit
 from registry.history.state import ChainHead, Draft
 from registry.history.statement import (
@@ -57,6 +57,7 @@ def sequence(draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> Sequ
     Raises:
         EventRepeatedError: ``event_repeated``.
         LogTimeError: ``log_time_backwards``.
+        ReplayTimeError: ``replay_time_mismatch``.
         KeyNotActiveError: ``key_not_active`` when a key was rotated out since it was looked up.
         BonafidesError: what `admit` and the leaf format refuse.
     """
@@ -66,6 +67,8 @@ def sequence(draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> Sequ
         raise EventRepeatedError
     if time_ms < head.last_time_ms:
         raise LogTimeError
+    if head.genesis is not None and head.genesis.profile == "replay" and time_ms != verified.created_ms:
+        raise ReplayTimeError(expected=verified.created_ms, found=time_ms)
     _check_keys(draft, verified)
     parties = _parties(draft, verified)
     data = encode_leaf_with(time_ms, statement.kind, parties=parties, event_bytes=statement.event_bytes)
@@ -76,6 +79,7 @@ def sequence(draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> Sequ
     draft.events[statement.event_id] = head.size
     draft.times.append(time_ms)
     draft.head = replace(draft.head, size=head.size + 1, last_time_ms=time_ms)
+    draft.epoch_ahead = None
     return SequencedLeaf(head.size, time_ms, statement.kind, statement.event_id, data, hashed, parties)
 
 

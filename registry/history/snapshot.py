@@ -1,7 +1,7 @@
 """The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
 
 Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
-Format ``bonafides/state/1``: one canonical JSON document; the score's tables ride in it as base64url.
+Format ``bonafides/state/2``: one canonical JSON document; the score's tables ride in it as base64url.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from registry.history.state import (
 )
 from registry.reputation.state import ReputationState
 
-FORMAT = "bonafides/state/1"
+FORMAT = "bonafides/state/2"
 MAX_BYTES = 4 << 30
 MAX_NODES = 1 << 31
 
@@ -112,6 +112,7 @@ def _epoch_wire(epoch: Epoch) -> list[Any]:
         epoch.time_ms,
         epoch.root_list_index,
         base64url_encode(epoch.commitment),
+        epoch.logged_ms,
     ]
 
 
@@ -140,7 +141,7 @@ def _head_from(wire: dict[str, Any]) -> Head:
         last_time_ms=wire["lastTime"],
         genesis=Genesis(**wire["genesis"]) if wire["genesis"] else None,
         root_lists=tuple(RootList(r[0], r[1], tuple(r[2]), base64url_decode(r[3])) for r in wire["roots"]),
-        epoch=None if epoch is None else Epoch(*[*epoch[:5], base64url_decode(epoch[5])]),
+        epoch=None if epoch is None else Epoch(*[*epoch[:5], base64url_decode(epoch[5]), epoch[6]]),
         live_vouches_changed=wire["changed"],
         live_vouches=wire["live"],
     )

@@ -100,7 +100,17 @@ class RootList:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The newest epoch entry."""
+    """The newest epoch entry.
+
+    Attributes:
+        number: from 1.
+        index: its leaf.
+        tree_size: the leaves that it covers.
+        time_ms: its instant, the log time of the last of them.
+        root_list_index: the leaf of the root list in force.
+        commitment: 32 bytes.
+        logged_ms: log time of its own leaf; the next one is due a day after it.
+    """
 
     number: int
     index: int
@@ -108,6 +118,7 @@ class Epoch:
     time_ms: int
     root_list_index: int
     commitment: bytes
+    logged_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,23 @@ class Head:
     epoch: Epoch | None = None
     live_vouches_changed: int = 0
     live_vouches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAhead:
+    """An epoch that was computed over a draft and waits for its leaf, which must come next.
+
+    Attributes:
+        number: of the epoch.
+        tree_size: the leaves it covers.
+        commitment: what it comes to.
+        scores: the draft's scores with the epoch folded in; dropped if another leaf, or none, comes next.
+    """
+
+    number: int
+    tree_size: int
+    commitment: bytes
+    scores: ReputationDraft
 
 
 StatementKey = tuple[str, str, str, str]
@@ -195,6 +223,7 @@ class Savepoint:
     silenced: dict[str, bool]
     journal: int
     times: int
+    journal_floor: int
 
 
 class Draft:
@@ -226,7 +255,7 @@ class Draft:
         self.silenced_changes: dict[str, bool] = {}
         self.journal: list[StateChange] = []
         self.times: list[int] = []
-        self.epoch_ahead: tuple[int, int, bytes] | None = None
+        self.epoch_ahead: EpochAhead | None = None
         self._journal_floor = -1
 
     def find_agent(self, did: str) -> Agent | None:
@@ -285,13 +314,21 @@ class Draft:
         """Remember the draft as it is; ended by `release` or `restore`."""
         overlays = tuple(dict(overlay.changes) for overlay in self._overlays)
         point = Savepoint(
-            self.head, overlays, self.reputation, dict(self.silenced_changes), len(self.journal), len(self.times)
+            self.head,
+            overlays,
+            self.reputation,
+            dict(self.silenced_changes),
+            len(self.journal),
+            len(self.times),
+            self._journal_floor,
         )
         self.reputation = self.reputation.draft()
+        self.epoch_ahead = None
         return point
 
     def release(self, point: Savepoint) -> None:
         """Keep what was folded since a savepoint."""
+        self.epoch_ahead = None
         self.reputation.commit()
         self.reputation = point.reputation
 
@@ -299,13 +336,15 @@ class Draft:
         """Return to a savepoint as if nothing had been folded since."""
         self.head = point.head
         self.reputation = point.reputation
+        self.epoch_ahead = None
+        self._journal_floor = point.journal_floor
         for overlay, changes in zip(self._overlays, point.overlays, strict=True):
             overlay.changes = dict(changes)
         self.silenced_changes = dict(point.silenced)
         del self.journal[point.journal :], self.times[point.times :]
 
     def commit(self) -> None:
-        """Make the draft what readers see. Nothing here can fail half-way."""
+        """Make the draft what readers see; it is then empty and may be used again. Nothing here can fail half-way."""
         state = self._state
         for overlay in self._overlays:
             overlay.commit()
@@ -319,6 +358,8 @@ class Draft:
             del state.times[: self._journal_floor - state.times_from]
             state.times_from = self._journal_floor
         state.head = self.head
+        self.silenced_changes, self.journal, self.times, self._journal_floor = {}, [], [], -1
+        self.epoch_ahead = None
 
 
 def _did_of(verification_method: str) -> str:

@@ -179,7 +179,7 @@ def encode_leaf_with(time_ms: int, kind: str, *, parties: Sequence[Party], event
     Spec: bonafides/leaf/1; RFC 8785
     """
     _check_frame(time_ms, kind, parties)
-    _check_readable(event_bytes)
+    _check_readable(_checked_size(event_bytes))
     if (_parse_digest_event(event_bytes) is None) is not bool(parties):
         raise LeafMalformedError("an event has parties, a digest has none")
     links = ",".join([_party_text(party) for party in parties])

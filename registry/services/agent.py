@@ -20,8 +20,9 @@ from registry.history.statement import DidOperationStatement, RegistrationStatem
 from registry.limits import EVENTS_PAGE
 from registry.reputation.score import Reading
 from registry.services.admission import RegistrationRates
-from registry.services.challenge import Challenges
+from registry.services.challenge import Challenges, ChallengeUnknownError
 from registry.services.sequencer import Accepted, Sequencer, Submission
+from registry.services.standing import StandingService
 from registry.storage.log import EntryRecord, LogStore
 
 MAX_VOUCHES_SHOWN = 1_000
@@ -77,6 +78,7 @@ class AgentService:
         self._store = store
         self._challenges = challenges
         self._clock = clock
+        self.standings = StandingService(sequencer)
 
     def parse_registration(self, document: dict[str, Any]) -> list[Statement]:
         """Parse a registration request's body: ``{"presentation": …, "didLog": [entry]?}``.
@@ -119,10 +121,13 @@ class AgentService:
         if all(self._sequencer.find(one.event_id) for one in statements):
             return [found for one in statements if (found := self._sequencer.find(one.event_id))]
         now_ms = self._clock.now_ms()
-        rates.take(source, now_ms=now_ms)
         challenge = presentation.presentation.proof.challenge
         if challenge is None:
             raise ChallengeMissingError
+        # Looked at before it is counted: whoever has no challenge cannot use up the share of all others.
+        if not self._challenges.is_outstanding(challenge, now_ms=now_ms):
+            raise ChallengeUnknownError
+        rates.take(source, now_ms=now_ms)
         self._challenges.take(challenge, now_ms=now_ms)
         outcomes = self._sequencer.submit(Submission(statements)).result()
         return [one for one in outcomes if isinstance(one, Accepted)]
@@ -177,8 +182,8 @@ class AgentService:
         self.find(did)
         now_ms = max(self._clock.now_ms(), self._state.head.last_time_ms)
         shown: list[ShownStatement] = []
+        live = [item for item in list(self._state.tables.live.items()) if item[1].subject == did]
         with self._sequencer.lock:
-            live = [item for item in self._state.tables.live.items() if item[1].subject == did]
             for event_id, one in sorted(live, key=lambda item: item[1].index)[:MAX_VOUCHES_SHOWN]:
                 if one.kind not in ("vouch", "report"):
                     continue

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from did_methods.codec import base64url_decode
-from did_methods.key import key_signer
-from did_methods.keys import KeySigner, SigningKey
-from did_methods.webvh_create import create_entry, did_template, document_template
-from did_methods.webvh_parameters import next_key_hash
+from did_methods.keys import KeySigner
 from registry.adapters.key_file import KeyRing
 from registry.credentials.issue_registry import (
     AcceptedEvent,
@@ -52,39 +49,6 @@ class FirstKeys:
     operator_agent: KeyRing
     registry_entry: dict[str, object]
     operator_entry: dict[str, object]
-
-
-def make_webvh_identity(
-    host: str, port: int | None, path: Sequence[str], *, seeds: Sequence[bytes], now_ms: int
-) -> tuple[KeyRing, dict[str, object]]:
-    """Make a did:webvh identity with pre-rotation on: its keys and its first log entry.
-
-    Args:
-        host: of the registry's public URL.
-        port: of the same; None is the default.
-        path: ``()`` for the registry itself, else ``("agents", slug)``.
-        seeds: 32 random bytes each for the signing, the update and the next update key.
-        now_ms: the entry's time.
-
-    Spec: did:webvh 1.0 "Create (Register)".
-    """
-    signing, update, following = (SigningKey(seed) for seed in seeds)
-    template = document_template(did_template(host, port=port, path=path), [signing.public_key])
-    entry, state = create_entry(
-        template,
-        update_key=update,
-        next_key_hashes=[next_key_hash(following.public_key.multikey)],
-        version_time_ms=now_ms,
-    )
-    keys = {"signing": signing, "update": update, "nextUpdate": following}
-    return KeyRing(state.did, f"{state.did}#key-1", keys), entry
-
-
-def make_key_identity(seed: bytes) -> KeyRing:
-    """Make a did:key identity out of 32 random bytes."""
-    signing = SigningKey(seed)
-    signer = key_signer(signing)
-    return KeyRing(signer.verification_method.partition("#")[0], signer.verification_method, {"signing": signing})
 
 
 class Authority:

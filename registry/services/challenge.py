@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from typing import Final
 
 from did_methods.codec import base64url_encode
 from registry.errors import LimitError, VerificationError
-from registry.limits import CHALLENGE_LIFETIME_MS, OUTSTANDING_CHALLENGES
+from registry.limits import CHALLENGE_LIFETIME_MS, OUTSTANDING_CHALLENGES, OUTSTANDING_CHALLENGES_PER_SOURCE
+
+_NEVER: Final[tuple[int, str | None]] = (-1, None)
 
 
 class ChallengeUnknownError(VerificationError):
@@ -33,10 +36,15 @@ class Challenges:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._expiry: OrderedDict[str, int] = OrderedDict()
+        self._outstanding: OrderedDict[str, tuple[int, str | None]] = OrderedDict()
+        self._by_source: Counter[str] = Counter()
 
-    def issue(self, *, now_ms: int) -> tuple[str, int]:
+    def issue(self, *, now_ms: int, source: str | None = None) -> tuple[str, int]:
         """Return a new challenge (256 random bits, base64url) and when it ends, in ms.
+
+        Args:
+            now_ms: the wall clock.
+            source: the caller's address; None is not counted by source (the registry itself, loopback in --dev).
 
         Raises:
             ChallengesExhaustedError: ``challenges_exhausted``.
@@ -44,15 +52,19 @@ class Challenges:
         challenge = base64url_encode(secrets.token_bytes(32))
         with self._mutex:
             self._drop_expired(now_ms)
-            if len(self._expiry) >= OUTSTANDING_CHALLENGES:
-                raise ChallengesExhaustedError
-            self._expiry[challenge] = now_ms + CHALLENGE_LIFETIME_MS
+            if len(self._outstanding) >= OUTSTANDING_CHALLENGES:
+                raise ChallengesExhaustedError("all sources together", retry_after_s=CHALLENGE_LIFETIME_MS // 1_000)
+            if source is not None:
+                if self._by_source[source] >= OUTSTANDING_CHALLENGES_PER_SOURCE:
+                    raise ChallengesExhaustedError("this source", retry_after_s=CHALLENGE_LIFETIME_MS // 1_000)
+                self._by_source[source] += 1
+            self._outstanding[challenge] = (now_ms + CHALLENGE_LIFETIME_MS, source)
         return challenge, now_ms + CHALLENGE_LIFETIME_MS
 
     def is_outstanding(self, challenge: str, *, now_ms: int) -> bool:
         """Say whether the challenge could still be taken."""
         with self._mutex:
-            return self._expiry.get(challenge, -1) > now_ms
+            return self._outstanding.get(challenge, _NEVER)[0] > now_ms
 
     def take(self, challenge: str, *, now_ms: int) -> None:
         """Use a challenge up.
@@ -61,12 +73,21 @@ class Challenges:
             ChallengeUnknownError: ``challenge_unknown``.
         """
         with self._mutex:
-            if self._expiry.pop(challenge, -1) <= now_ms:
+            if self._drop(challenge) <= now_ms:
                 raise ChallengeUnknownError
 
     def _drop_expired(self, now_ms: int) -> None:
-        while self._expiry:
-            first = next(iter(self._expiry))
-            if self._expiry[first] > now_ms:
+        while self._outstanding:
+            first = next(iter(self._outstanding))
+            if self._outstanding[first][0] > now_ms:
                 return
-            del self._expiry[first]
+            self._drop(first)
+
+    def _drop(self, challenge: str) -> int:
+        """Forget a challenge; return when it ended."""
+        expires_ms, source = self._outstanding.pop(challenge, _NEVER)
+        if source is not None:
+            self._by_source[source] -= 1
+            if not self._by_source[source]:
+                del self._by_source[source]
+        return expires_ms

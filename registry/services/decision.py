@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from did_methods.canonical import sha256_jcs
 from did_methods.codec import base64url_encode
 from did_methods.errors import BonafidesError
 from registry.adapters.system_clock import Clock
-from registry.credentials.errors import PresentationExpiredError
+from registry.credentials.errors import HolderKeyError, PresentationExpiredError
 from registry.credentials.presentation import parse_presentation, verify_presentation
 from registry.credentials.verify import BoundKey
 from registry.decisions.facts import FactVector, standard_observations
@@ -31,7 +32,12 @@ from registry.decisions.policy import ActionRule, PolicyPack
 from registry.decisions.request import EvaluationRequest, parse_evaluation, request_binding, request_digest
 from registry.decisions.verdict import Decision, evaluate_request
 from registry.history.state import Agent, LogState
-from registry.limits import DECISION_BODY_BYTES, REMEMBERED_PRESENTATIONS
+from registry.limits import (
+    DECISION_BODY_BYTES,
+    REMEMBERED_PRESENTATIONS,
+    REMEMBERED_REQUEST_BYTES,
+    REMEMBERED_REQUESTS,
+)
 from registry.services.capability import Capabilities, CheckedCapability
 from registry.services.challenge import Challenges, ChallengeUnknownError
 from registry.services.sequencer import Sequencer
@@ -66,6 +72,27 @@ class _Proof:
     fault: str = ""
     digest: str = ""
     credentials: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as it was read, with the digests that follow from its bytes alone."""
+
+    request: EvaluationRequest
+    digest: str
+    binding: str
+    presentation_digest: bytes
+
+
+def _read(body: bytes) -> _Asked:
+    request = parse_evaluation(body, max_bytes=DECISION_BODY_BYTES)
+    presented = b"" if request.presentation is None else sha256_jcs(request.presentation)
+    return _Asked(request, request_digest(request), request_binding(request), presented)
+
+
+# An agent at work asks the same again and again: what follows from the bytes alone is not computed twice. What was read
+# is never changed, and nothing that depends on the log or the clock is in it.
+_read_short = lru_cache(maxsize=REMEMBERED_REQUESTS)(_read)
 
 
 @dataclass(slots=True)
@@ -127,39 +154,36 @@ class DecisionService:
         Raises:
             EvaluationParseError: the request cannot be read; nothing was decided.
         """
-        request = parse_evaluation(body, max_bytes=DECISION_BODY_BYTES)
-        digest = request_digest(request)
+        asked = _read_short(body) if len(body) <= REMEMBERED_REQUEST_BYTES else _read(body)
+        request = asked.request
         rule = self.pack.classify(request.action_name, risk=request.risk)
         with self._sequencer.lock:
             # One tree size for keys and facts alike, and no instant before its last leaf, whatever the clock does.
             now_ms = max(self._clock.now_ms(), self._state.head.last_time_ms)
-            proof = self._prove(request, now_ms)
+            proof = self._prove(asked, now_ms)
             if proof.kind == "none" and not proof.fault and gateway_asserts:
                 proof = _Proof("gateway_asserted")
             capability = self._capabilities.find(request, (*request.capabilities, *proof.credentials), now_ms=now_ms)
-            facts = self._facts(request, rule, proof, capability, digest=digest, now_ms=now_ms)
-        return self._new_id(), evaluate_request(facts, self.pack, request_digest=digest)
+            facts = self._facts(request, rule, proof, capability, digest=asked.digest, now_ms=now_ms)
+        return self._new_id(), evaluate_request(facts, self.pack, request_digest=asked.digest)
 
     # ------------------------------------------------------------ how the agent was proven
 
-    def _prove(self, request: EvaluationRequest, now_ms: int) -> _Proof:
-        if request.presentation is None:
+    def _prove(self, asked: _Asked, now_ms: int) -> _Proof:
+        request, digest = asked.request, asked.presentation_digest
+        if request.presentation is None or not request.agent_did:
             return _Proof()
-        if not request.agent_did:
-            return _Proof()
-        digest = b""
         try:
-            digest = sha256_jcs(request.presentation)
-            proven = self._verified(request, digest, now_ms)
+            proven = self._verified(asked, now_ms)
         except BonafidesError as error:
             return _Proof("none", _FAULTS.get(error.code, "proof_invalid"), base64url_encode(digest))
-        if proven.holder != request.agent_did:
+        if proven.holder != request.agent_did:  # a remembered proof: the binding names the subject, not who acts for it
             return _Proof("none", "key_not_bound", base64url_encode(digest))
         return _Proof("presentation", "", base64url_encode(digest), proven.credentials)
 
-    def _verified(self, request: EvaluationRequest, digest: bytes, now_ms: int) -> _Proven:
+    def _verified(self, asked: _Asked, now_ms: int) -> _Proven:
         """Verify the presentation, or recall that it verified for these very values under a key that is still active."""
-        binding = request_binding(request)
+        request, digest, binding = asked.request, asked.presentation_digest, asked.binding
         known = self._memory.get((digest, binding))
         if known is not None:
             if known.expires_ms is not None and now_ms >= known.expires_ms:
@@ -168,6 +192,8 @@ class DecisionService:
                 return known
         genesis = self._state.head.genesis
         presentation = parse_presentation(request.presentation or {})
+        if presentation.holder != request.agent_did:
+            raise HolderKeyError  # before the challenge: whose proof it is says more than that it was made for something else
         bound = presentation.proof.challenge == binding
         challenge = presentation.proof.challenge or ""
         if not bound and not self._challenges.is_outstanding(challenge, now_ms=now_ms):

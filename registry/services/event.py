@@ -7,6 +7,7 @@ earlier in the same batch) is verified by the sequencer in its turn.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,11 @@ from registry.adapters.system_clock import Clock
 from registry.credentials.commitments import verify_openings
 from registry.credentials.errors import KeyNotFoundError
 from registry.errors import ParseError
-from registry.history.errors import StatementKindError
+from registry.history.errors import DidNotPublishedError, StatementKindError
 from registry.history.state import LogState
 from registry.history.statement import (
     CredentialStatement,
+    DidOperationStatement,
     RegistrationStatement,
     Statement,
     VerifiedStatement,
@@ -47,6 +49,8 @@ class EventService:
         self._store = store
         self._authority = authority
         self._clock = clock
+        # Threads that verify batches at once only take the interpreter from one another and from the writer.
+        self._batch_mutex = threading.Lock()
 
     def submit(self, body: dict[str, Any]) -> Accepted:
         """Log one statement, durably.
@@ -77,8 +81,11 @@ class EventService:
         outcomes: list[Outcome | None] = []
         waiting: list[Statement | VerifiedStatement] = []
         openings: list[Opening] = []
-        for body in bodies:
-            prepared = body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, openings)
+        with self._batch_mutex:
+            prepared_bodies = [
+                body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, openings) for body in bodies
+            ]
+        for prepared in prepared_bodies:
             if isinstance(prepared, BonafidesError):
                 outcomes.append(prepared)
             else:
@@ -110,17 +117,25 @@ class EventService:
 
     def _prepare(self, body: dict[str, Any]) -> tuple[Statement, list[Opening]]:
         if "event" not in body or "proof" in body:
-            return parse_statement(body), []
+            statement = parse_statement(body)
+            self._check_published(statement)
+            return statement, []
         event, disclosures = body["event"], body.get("openings", [])
         if body.keys() - {"event", "openings"} or not isinstance(event, dict) or not isinstance(disclosures, list):
             raise EventFormError("send a signed statement, or event and openings")
         statement = parse_statement(event)
+        self._check_published(statement)
         if not disclosures:
             return statement, []
         if not isinstance(statement, CredentialStatement):
             raise EventFormError("only credentials have openings")
         opened = verify_openings(statement.credential.subject, disclosures)
         return statement, [Opening(statement.event_id, one.digest, one.text) for one in opened]
+
+    def _check_published(self, statement: Statement) -> None:
+        """Refuse a DID's first entry here: it is published by registering, where floods are held."""
+        if isinstance(statement, DidOperationStatement) and statement.did not in self._state.tables.webvh:
+            raise DidNotPublishedError("publish the first entry at POST /v1/agents")
 
     def _verified(self, statement: Statement) -> Statement | VerifiedStatement:
         """Verify now if the keys are known now; else leave it to the sequencer."""

@@ -29,6 +29,7 @@ class DecisionRecorder:
         self._store = store
         self._mutex = threading.Lock()
         self._waiting: list[DecisionRecord] = []
+        self._saving: list[DecisionRecord] = []
         self._futures: list[Future[None]] = []
         self._wake = threading.Event()
         self._stopping = False
@@ -60,10 +61,20 @@ class DecisionRecorder:
             if len(self._waiting) >= DECISION_RECORD_BUFFER:
                 raise RecorderFullError
             self._waiting.append(record)
+            is_filling = len(self._waiting) >= DECISION_RECORD_BUFFER // 2
+        if is_filling:
+            self._wake.set()
+
+    def find(self, evaluation_id: str) -> DecisionRecord | None:
+        """Return a record, whether it is on the disk yet or not, or None."""
+        with self._mutex:
+            pending = [one for one in (*self._saving, *self._waiting) if one.evaluation_id == evaluation_id]
+        return pending[0] if pending else self._store.find(evaluation_id)
 
     def record_durably(self, record: DecisionRecord) -> Future[None]:
         """Keep a record; the future is done when it is on the disk."""
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # a caller that goes away must not trip the thread
         self.record(record)
         with self._mutex:
             self._futures.append(future)
@@ -82,6 +93,7 @@ class DecisionRecorder:
     def _flush(self) -> None:
         with self._mutex:
             records, self._waiting = self._waiting, []
+            self._saving = records
             futures, self._futures = self._futures, []
         try:
             if records:
@@ -91,10 +103,13 @@ class DecisionRecorder:
             failure = error if isinstance(error, BonafidesError) else RecorderFullError("the database refused")
             with self._mutex:
                 self._waiting = records + self._waiting
+                self._saving = []
             for future in futures:
                 future.set_exception(failure)
             if isinstance(error, Exception):
                 return  # the records wait for the next round; a full buffer then refuses new decisions
             raise
+        with self._mutex:
+            self._saving = []
         for future in futures:
             future.set_result(None)

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +52,13 @@ class OverloadedError(DependencyError):
     title = "Too much is waiting; try again"
 
 
+class CommitFailedError(DependencyError):
+    """The database refused a batch; nothing of it was written."""
+
+    code = "commit_failed"
+    title = "The log could not be written; try again"
+
+
 class SequencerStoppedError(DependencyError):
     """The writer has stopped and takes nothing more."""
 
@@ -88,7 +96,7 @@ class Admission(Protocol):
         ...
 
     def count(self, verified: VerifiedStatement, *, time_ms: int) -> None:
-        """Count an accepted statement."""
+        """Count a statement that has its place; counted at once, so that one batch cannot hold more than the budget."""
         ...
 
 
@@ -147,6 +155,8 @@ class Sequencer:
             self._queue.put_nowait(submission)
         except queue.Full as error:
             raise OverloadedError from error
+        if not self.is_writable:  # the writer may have stopped in between, and nobody looks at the queue any more
+            self._refuse_all([])
         return submission.future
 
     def start(self, *on_tick: Callable[[], None]) -> None:
@@ -161,6 +171,7 @@ class Sequencer:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+            self._refuse_all([])
 
     @property
     def is_writable(self) -> bool:
@@ -209,10 +220,11 @@ class Sequencer:
 
     def _refuse_all(self, group: Sequence[Submission]) -> None:
         waiting = list(group)
-        while not self._queue.empty():
-            item = self._queue.get_nowait()
-            if item is not None:
-                waiting.append(item)
+        with suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    waiting.append(item)
         for submission in waiting:
             if not submission.future.done():
                 submission.future.set_exception(SequencerStoppedError())
@@ -229,10 +241,9 @@ class Sequencer:
                 self._commit(batch)
             except BonafidesError as error:
                 results = [(submission, error) for submission in group]
-                self._resolve(results)
-                raise
-            for verified, time_ms in batch.counted:
-                self._admission.count(verified, time_ms=time_ms)
+                if not isinstance(error, CommitFailedError):
+                    self._resolve(results)
+                    raise
         self._resolve(results)
 
     @staticmethod
@@ -265,20 +276,20 @@ class Sequencer:
                     continue
                 if before is not None:
                     batch.draft.restore(before)
-                    del batch.leaves[placed:], batch.counted[placed:]
+                    del batch.leaves[placed:]
                 return error
         if before is not None:
             batch.draft.release(before)
-        batch.openings.extend(submission.openings)
+        new = {one.event_id for one in outcomes if isinstance(one, Accepted) and not one.repeated}
+        batch.openings.extend(opening for opening in submission.openings if opening.event_id in new)
         return outcomes
 
     def _place_one(self, batch: _Batch, statement: Statement | VerifiedStatement) -> Accepted:
         known = self._known(batch, statement)
         if known is not None:
             return known
-        leaf, verified = self._sequence_one(batch.draft, statement, batch.now_ms)
+        leaf = self._sequence_one(batch.draft, statement, batch.now_ms)
         batch.leaves.append(leaf)
-        batch.counted.append((verified, leaf.time_ms))
         return Accepted(leaf.event_id, leaf.index, leaf.leaf_hash, leaf.time_ms)
 
     def _known(self, batch: _Batch, statement: Statement | VerifiedStatement) -> Accepted | None:
@@ -300,9 +311,7 @@ class Sequencer:
             return None
         return Accepted(event_id, entry.index, leaf_hash(entry.data), entry.time_ms, repeated=True)
 
-    def _sequence_one(
-        self, draft: Draft, statement: Statement | VerifiedStatement, now: int
-    ) -> tuple[SequencedLeaf, VerifiedStatement]:
+    def _sequence_one(self, draft: Draft, statement: Statement | VerifiedStatement, now: int) -> SequencedLeaf:
         replay = _is_replay(draft, statement)
         unverified = statement.statement if isinstance(statement, VerifiedStatement) else statement
         time_ms = claimed_time_ms(unverified) if replay else self._log_time(draft, now)
@@ -313,7 +322,9 @@ class Sequencer:
             verified = verify_statement(statement, keys=draft, now_ms=time_ms, origin=_origin(draft))
         if not replay:
             self._admission.check(draft, verified, time_ms=time_ms)
-        return sequence(draft, verified, time_ms=time_ms), verified
+        leaf = sequence(draft, verified, time_ms=time_ms)
+        self._admission.count(verified, time_ms=time_ms)
+        return leaf
 
     def _log_time(self, draft: Draft, now: int) -> int:
         last = draft.head.last_time_ms
@@ -332,9 +343,12 @@ class Sequencer:
         root = edge.root()
         try:
             self._store.append(leaves, tiles, root_hash=root, openings=batch.openings)
-        except Exception:
+        except Exception as error:
             # The commit's outcome may be unknown (a full disk, an interrupted call): the database says which it was.
-            if self._store.head() != (edge.size, root):
+            found = self._store.head()
+            if found == (self._edge.size, self._edge.root() if self._edge.size else b""):
+                raise CommitFailedError from error
+            if found != (edge.size, root):
                 raise
         with self.lock:
             batch.draft.commit()
@@ -349,7 +363,6 @@ class _Batch:
     now_ms: int
     leaves: list[SequencedLeaf] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
-    counted: list[tuple[VerifiedStatement, int]] = field(default_factory=list)
 
 
 def _origin(draft: Draft) -> str:

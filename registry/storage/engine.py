@@ -83,10 +83,13 @@ class Database:
             self._writer.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.exec_driver_sql("COMMIT")
             except BaseException:
-                self._writer.exec_driver_sql("ROLLBACK")
+                # A COMMIT that failed (a full disk) leaves the transaction open; one that did not, none to roll back.
+                raw: Any = self._writer.connection.dbapi_connection
+                if raw.in_transaction:
+                    self._writer.exec_driver_sql("ROLLBACK")
                 raise
-            self._writer.exec_driver_sql("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Table, cast, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from registry.errors import DependencyError
@@ -94,12 +94,10 @@ class LogStore:
         first, size = leaves[0].index, leaves[-1].index + 1
         with self._database.write() as connection:
             _swap_head(connection, first, size, root_hash)
-            connection.execute(insert(ENTRY), [_entry_values(leaf) for leaf in leaves])
-            parties = [
-                {"did": party.did, "count": party.count, "seq": leaf.index} for leaf in leaves for party in leaf.parties
-            ]
+            _insert_rows(connection, ENTRY, [_entry_row(leaf) for leaf in leaves])
+            parties = [(party.did, party.count, leaf.index) for leaf in leaves for party in leaf.parties]
             if parties:
-                connection.execute(insert(PARTY), parties)
+                _insert_rows(connection, PARTY, parties)
             _grow_tiles(connection, tiles)
             if openings:
                 rows = [{"event_id": o.event_id, "digest": o.digest, "disclosure": o.disclosure} for o in openings]
@@ -218,15 +216,21 @@ class LogStore:
         return None if row is None else (row[0], row[1], row[2])
 
 
-def _entry_values(leaf: SequencedLeaf) -> dict[str, Any]:
-    return {
-        "seq": leaf.index,
-        "event_id": leaf.event_id,
-        "kind": leaf.kind,
-        "time_ms": leaf.time_ms,
-        "leaf_hash": leaf.leaf_hash,
-        "data": leaf.data,
-    }
+def _entry_row(leaf: SequencedLeaf) -> tuple[Any, ...]:
+    return leaf.index, leaf.event_id, leaf.kind, leaf.time_ms, leaf.leaf_hash, leaf.data
+
+
+def _insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows whose values stand in the order of the table's columns and are what the driver takes.
+
+    SQLAlchemy looks at each value of each row on the way to the driver, which costs more than the insert itself.
+    """
+    compiled = insert(table).compile(dialect=connection.dialect)
+    if compiled.positional:
+        connection.exec_driver_sql(str(compiled), list(rows))
+    else:
+        names = table.columns.keys()
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _swap_head(connection: Connection, expected: int, size: int, root_hash: bytes) -> None:
@@ -245,7 +249,8 @@ def _grow_tiles(connection: Connection, tiles: Mapping[TileId, bytes]) -> None:
             continue
         values = {"level": tile.level, "number": tile.index, "data": added}
         statement = upsert(TILE).values(**values)
-        grown = {"data": TILE.c.data.op("||")(statement.excluded.data)}
+        # SQLite calls whatever it concatenates a text, and a text that is not UTF-8 cannot be read back.
+        grown = {"data": cast(TILE.c.data.op("||")(statement.excluded.data), LargeBinary)}
         connection.execute(statement.on_conflict_do_update(["level", "number"], set_=grown))
 
 

@@ -5,7 +5,7 @@ Truth is `entry`; `party`, `tile` and `snapshot` can be rebuilt from it. `openin
 
 from __future__ import annotations
 
-from sqlalchemy import Table
+from sqlalchemy import BigInteger, Table
 from sqlmodel import Field, SQLModel
 
 
@@ -17,7 +17,7 @@ class EntryRow(SQLModel, table=True):
     seq: int = Field(primary_key=True)
     event_id: bytes = Field(unique=True)
     kind: str
-    time_ms: int
+    time_ms: int = Field(sa_type=BigInteger)
     leaf_hash: bytes
     data: bytes
 
@@ -78,7 +78,7 @@ class DecisionRow(SQLModel, table=True):
     __tablename__ = "decision"
 
     evaluation_id: str = Field(primary_key=True)
-    time_ms: int = Field(index=True)
+    time_ms: int = Field(index=True, sa_type=BigInteger)
     agent_did: str = Field(index=True)
     decision: bool
     reason: str
@@ -93,7 +93,7 @@ class GatewayRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     role: str
     key_digest: bytes = Field(unique=True)
-    created_ms: int
+    created_ms: int = Field(sa_type=BigInteger)
 
 
 class SnapshotRow(SQLModel, table=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from did_methods.timestamp import format_timestamp
 from registry.credentials.model import parse_credential
 from registry.credentials.verify import VerifiedCredential, verify_credential
 from tests.credentials.builders import (
+    AGENT_DID,
     HOUR_MS,
     KEYS,
     MALLORY,
@@ -24,6 +25,7 @@ from tests.credentials.builders import (
     OTHER_ORIGIN,
     VALID,
     changed,
+    owned_passport,
     without,
 )
 
@@ -126,3 +128,45 @@ def test_every_alteration_of_every_kind_is_refused(name: str, alteration: str) -
     assert altered != original
     assert _admit(original)
     assert _refusal(altered)
+
+
+REPLACEMENTS: list[Any] = [None, True, 0, 1, 1.0, "", "1", "payments", [], {}, AGENT_DID]
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    keys: list[Any] = list(value) if isinstance(value, dict) else []
+    keys = list(range(len(value))) if isinstance(value, list) else keys
+    for key in keys:
+        yield (*path, key)
+        yield from _places(value[key], (*path, key))
+
+
+def _altered_at(original: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
+    old: Any = original
+    for step in path:
+        old = old[step]
+    yield without(original, *path)
+    if isinstance(old, str):
+        yield from (changed(original, *path, value=old + suffix) for suffix in ("\n", " ", "0", "é"))
+    if isinstance(old, list):
+        yield changed(original, *path, value=[*old, copy.deepcopy(old[-1])])
+    for value in REPLACEMENTS:
+        if value != old or type(value) is not type(old):
+            yield changed(original, *path, value=copy.deepcopy(value))
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_no_place_can_be_changed(name: str) -> None:
+    """Every member and list item of every kind, removed, replaced or lengthened, makes the document be refused."""
+    original = VALID[name][1]()
+    for path in _places(original):
+        for altered in _altered_at(original, path):
+            assert _refusal(altered), path
+
+
+def test_two_proofs_have_no_order() -> None:
+    """Proof sets are unordered: swapped, they verify and are the same event, so the log takes them once."""
+    original = owned_passport()
+    swapped = changed(original, "proof", value=original["proof"][::-1])
+    assert _admit(swapped).event_id == _admit(original).event_id
+    assert [key.controller for key in _admit(swapped).keys] == [key.controller for key in _admit(original).keys]

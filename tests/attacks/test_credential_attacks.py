@@ -221,10 +221,12 @@ def test_the_scale_cannot_be_left(build: Callable[[], dict[str, Any]], member: s
 
 
 def test_numbers_on_the_wire_have_one_spelling() -> None:
-    """`5.0`, `5e0` and `05` are not 5, although JavaScript and the canonical form think so of the first two."""
-    for spelling, code in (("80.0", "subject_member_invalid"), ("8e1", "subject_member_invalid")):
+    """`80.0`, `8e1` and `080` are not 80, although the canonical form takes the first two for it."""
+    for spelling in ("80.0", "8e1", "800e-1"):
         text = _text(vouch()).replace('"strength":80', f'"strength":{spelling}')
-        assert _refusal(parse_json_object(text.encode())) == code
+        assert _refusal(parse_json_object(text.encode())) == "subject_member_invalid"
+    with pytest.raises(BonafidesError, match="syntax"):
+        parse_json_object(_text(vouch()).replace('"strength":80', '"strength":080').encode())
 
 
 def test_duplicate_members_are_refused_before_anything_is_read() -> None:
@@ -330,18 +332,16 @@ def test_an_opening_cannot_be_swapped() -> None:
 def test_statements_are_not_replayed_between_registries() -> None:
     """A vouch made for one registry is worth nothing in another, and none can be made for both at once."""
     assert _refusal(vouch(domain=OTHER_ORIGIN)) == "domain_mismatch"
-    both = sign_document(_bare(vouch()), signer=AGENT, created=NOW_MS, domain=[ORIGIN, OTHER_ORIGIN])
-    assert _refusal(both) == "domain_not_single"
-    nowhere = sign_document(_bare(vouch()), signer=AGENT, created=NOW_MS)
-    assert _refusal(nowhere) == "domain_missing"
+    assert _refusal(resigned(vouch(), AGENT, domain=[ORIGIN, OTHER_ORIGIN])) == "domain_not_single"
+    assert _refusal(resigned(vouch(), AGENT, domain=None)) == "domain_missing"
     for almost in (ORIGIN.upper(), ORIGIN + "/", "https://" + ORIGIN):
         assert _refusal(vouch(domain=almost)) == "domain_mismatch"
 
 
 def test_operator_statements_are_not_replayed_between_registries() -> None:
     """One operator key may run two registries: its revocation of an agent in one does not reach the other."""
-    document = resigned(VALID["agent_revocation"][1](), VALID["agent_revocation"][0], domain=OTHER_ORIGIN)
-    assert _refusal(document) == "domain_mismatch"
+    operator, build = VALID["agent_revocation"]
+    assert _refusal(resigned(build(), operator, domain=OTHER_ORIGIN)) == "domain_mismatch"
 
 
 def test_old_statements_cannot_be_stored_up() -> None:
@@ -388,14 +388,13 @@ def test_times_have_one_form_and_a_zone(text: object) -> None:
 def test_portable_credentials_from_the_future_are_refused() -> None:
     """A passport cannot be dated ahead, to the millisecond."""
     assert _refusal(passport(now_ms=NOW_MS + 1)) == "created_in_future"
-    later = resigned(changed(passport(), "validFrom", value=format_timestamp(NOW_MS + 1)), AGENT)
-    assert _refusal(later) == "credential_not_yet_valid"
+    later = changed(passport(), "validFrom", value=format_timestamp(NOW_MS + 1))
+    assert _refusal(resigned(later, AGENT)) == "credential_not_yet_valid"
 
 
 def test_ended_credentials_are_refused() -> None:
     """`validUntil` and `expires` are honoured to the millisecond, and a vouch can have neither."""
     assert _refusal(capability(valid_until_ms=NOW_MS + 1), now_ms=NOW_MS + 1) == "credential_expired"
-    ending = resigned(capability(), OWNER, expires=NOW_MS)
-    assert _refusal(ending) == "proof_expired"
+    assert _refusal(resigned(capability(), OWNER, expires=NOW_MS)) == "proof_expired"
     for build in (vouch, report):
         assert _refusal(resigned(build(), AGENT, expires=NOW_MS + HOUR_MS)) == "proof_expires_forbidden"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from did_methods.canonical import canonicalize
 from did_methods.errors import BonafidesError
 from registry.credentials.kinds import KINDS_BY_TYPE, PRESENTATION
 from registry.credentials.members import (
@@ -91,13 +92,12 @@ def _mutate(draw: Callable[[st.SearchStrategy[Any]], Any], document: dict[str, A
     parent, last = _parent(document, path), path[-1]
     match draw(st.sampled_from(["replace", "delete", "add", "repeat", "suffix"])):
         case "replace":
-            parent[last] = draw(NASTY)
+            parent[last] = copy.deepcopy(draw(NASTY))
         case "delete":
             del parent[last]
         case "add" if isinstance(parent, dict):
-            parent[draw(st.sampled_from(["name", "validUntil", "expires", "owner", "commitments", "context"]))] = draw(
-                NASTY
-            )
+            name = draw(st.sampled_from(["name", "validUntil", "expires", "owner", "commitments", "context"]))
+            parent[name] = copy.deepcopy(draw(NASTY))
         case "repeat" if isinstance(parent, list):
             parent.append(copy.deepcopy(parent[last]))
         case "suffix" if isinstance(parent[last], str):
@@ -173,11 +173,18 @@ def test_parsing_never_fails_otherwise(document: dict[str, Any]) -> None:
         parse_credential(document)
 
 
+def _unordered(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with its proofs in an order of their own: proof sets have none."""
+    proof = document["proof"]
+    proofs = proof if isinstance(proof, list) else [proof]
+    return {**document, "proof": sorted(proofs, key=canonicalize)}
+
+
 @given(altered(DOCUMENTS))
 def test_what_verifies_is_what_was_signed(document: dict[str, Any]) -> None:
-    """An altered document never verifies: whatever still verifies is one of the originals."""
+    """Whatever still verifies after alteration is one of the originals, at most with its two proofs swapped."""
     try:
-        verified = verify_credential(parse_credential(document), keys=KEYS, now_ms=NOW_MS, origin=builders.ORIGIN)
+        verify_credential(parse_credential(document), keys=KEYS, now_ms=NOW_MS, origin=builders.ORIGIN)
     except BonafidesError:
         return
-    assert verified.credential.document in DOCUMENTS.values()
+    assert _unordered(document) in [_unordered(original) for original in DOCUMENTS.values()]

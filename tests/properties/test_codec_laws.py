@@ -26,7 +26,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 # Names around the places where UTF-8 and UTF-16 order differ.
 NAMES = TEXT | st.text("az\u00e9\ud7ff\ue000\ufb33\uffff\U00010000\U0001f600\U0010ffff", max_size=3)
 PLAIN = st.none() | st.booleans() | st.integers(-SAFE, SAFE) | TEXT
-ANY = PLAIN | st.floats(allow_nan=False, allow_infinity=False)
+ANY = PLAIN | st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: not 2**53 <= abs(x) < 1e21)
 
 
 def _nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

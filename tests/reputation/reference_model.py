@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import cache
@@ -380,12 +381,16 @@ def tree_hash(lines: list[bytes]) -> bytes:
 def fold(leaves: list[Leaf]) -> tuple[Model, list[bytes]]:
     """The definition: an epoch's state is that of its first leaves, committed, with the leaves up to it folded over."""
     model, commitments = Model(), []
+    prefixes: dict[int, Model] = {}
+    wanted = {leaf.size for leaf in leaves}
     for index, leaf in enumerate(leaves):
+        if index in wanted:
+            prefixes[index] = deepcopy(model)
         if leaf.size is None:
             for op in leaf.ops:
                 model.apply(index, leaf.time_ms, op)
             continue
-        model, _ = fold(leaves[: leaf.size])
+        model = prefixes[leaf.size]
         commitments.append(model.epoch(leaf.size, leaves[leaf.size - 1].time_ms, leaf.roots, leaf.silenced))
         for later in range(leaf.size, index):
             for op in leaves[later].ops:

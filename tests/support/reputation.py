@@ -76,6 +76,13 @@ def fold_state(
     return state, commitments
 
 
+def village(names: Sequence[str], time_ms: int, index: int) -> list[Leaf]:
+    """Return leaves in which the first agent vouches for most and the second for all, so that the last has a weak voice."""
+    pairs = [(names[0], name) for name in names[1:-1]] + [(names[1], name) for name in names[2:]]
+    leaves = [Leaf(time_ms, (("vouch", *pair, ""),)) for pair in pairs]
+    return [*leaves, Leaf(time_ms, size=index + len(leaves), roots=(names[0],))]
+
+
 def agent_name(number: int) -> str:
     """Return the spelling of an agent in these histories."""
     return f"did:example:a{number}"
@@ -83,14 +90,18 @@ def agent_name(number: int) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn, *, max_steps: int = 30, late_epochs: bool = True, resets: bool = True) -> list[Leaf]:
-    """Draw a log: three to seven agents, one or two roots, every kind of operation, epochs over N <= i leaves."""
-    count = draw(st.integers(3, 7))
+    """Draw a log: a few agents, one or two roots, weak voices, every kind of operation, epochs of N <= i leaves."""
+    settled = draw(st.booleans())
+    count = 9 if settled else draw(st.integers(3, 7))
     names = [agent_name(number) for number in range(count)]
     roots = tuple(names[: draw(st.integers(1, 2))])
     now = START_MS
     leaves = [Leaf(now, tuple(("register", name) for name in names))]
     leaves.append(Leaf(now, size=1, roots=roots))
-    last_epoch = 1
+    if settled:
+        leaves += village(names, now, len(leaves))
+        names = [names[0], names[1], names[2], *names[-2:]]
+    last_epoch = len(leaves) - 1
     live: list[tuple[str, str, str, str, int]] = []
     actions = ["vouch"] * 6 + ["report"] * 2 + ["own_act", "withdraw"] + ["epoch"] * 3 + (["reset"] if resets else [])
     for _ in range(draw(st.integers(1, max_steps))):

@@ -1,0 +1,72 @@
+"""Ed25519 verification in worker processes, beside whoever produces the signatures.
+
+Workers get keys, signatures and messages, nothing else, and answer with the indices that failed. A worker that dies
+fails the audit: what was not verified is never taken for verified.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from did_methods.keys import PublicKey, SignatureInvalidError
+from registry.audit.log_audit import SignatureJob
+
+MOST_WAITING = 64
+
+
+def verify_jobs(jobs: Sequence[SignatureJob]) -> int | None:
+    """Verify signatures in order and return the index of the first that fails; runs in a worker."""
+    keys: dict[bytes, PublicKey] = {}
+    for index, raw, signature, message in jobs:
+        key = keys.get(raw)
+        if key is None:
+            key = keys[raw] = PublicKey("ed25519", raw)
+        try:
+            key.verify(signature, message)
+        except SignatureInvalidError:
+            return index
+    return None
+
+
+class SignaturePool:
+    """Verifies signatures in a number of processes; a context manager, so that none of them is left behind.
+
+    Args:
+        processes: at least 1.
+    """
+
+    def __init__(self, processes: int) -> None:
+        context = multiprocessing.get_context("spawn")  # a forked child would share the parent's sockets
+        self._pool = ProcessPoolExecutor(processes, mp_context=context)
+        self._waiting: deque[Future[int | None]] = deque()
+        self._failed: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, jobs: Sequence[SignatureJob]) -> None:
+        """Take signatures to verify; waits where too many are waiting already."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._take(self._waiting.popleft())
+        self._waiting.append(self._pool.submit(verify_jobs, list(jobs)))
+
+    def first_failure(self, *, wait: bool) -> int | None:
+        """Return the lowest index that failed so far."""
+        while self._waiting and (wait or self._waiting[0].done()):
+            self._take(self._waiting.popleft())
+        return self._failed
+
+    def _take(self, future: Future[int | None]) -> None:
+        failed = future.result()
+        if failed is not None and (self._failed is None or failed < self._failed):
+            self._failed = failed

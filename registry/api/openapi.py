@@ -1,0 +1,118 @@
+"""The description of this API that `/openapi.json` serves: what the framework knows of the routes, and what it cannot see.
+
+The routes read their requests themselves (raw bytes, raw paths), so parameters, bodies and who may call stand here, in
+one table. Describes only; decides nothing.
+
+Spec: OpenAPI 3.1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from registry.api.problems import MEDIA_TYPE
+
+_JSON: Final = "application/json"
+_NDJSON: Final = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What the framework cannot see of one operation.
+
+    Attributes:
+        body: media type of the request; empty for none.
+        answer: media type of the answer.
+        query: names of query parameters.
+        caller: ``anybody``, ``gateway`` or ``operator``.
+    """
+
+    body: str = ""
+    answer: str = _JSON
+    query: tuple[str, ...] = ()
+    caller: str = "anybody"
+
+
+_NOTES: Final[dict[tuple[str, str], _Note]] = {
+    ("post", "/v1/agents"): _Note(body=_JSON),
+    ("get", "/v1/agents"): _Note(query=("after", "limit")),
+    ("get", "/v1/agents/{did}/standing"): _Note(query=("context",)),
+    ("get", "/v1/agents/{did}/events"): _Note(query=("before", "limit")),
+    ("post", "/v1/agents/{did}/did-log"): _Note(body=_JSON),
+    ("post", "/v1/events"): _Note(body=_JSON),
+    ("post", "/v1/events:batch"): _Note(body=_NDJSON),
+    ("post", "/access/v1/evaluation"): _Note(body=_JSON, caller="gateway"),
+    ("get", "/v1/decisions/{evaluation_id}"): _Note(caller="gateway"),
+    ("post", "/v1/epochs"): _Note(body=_JSON, caller="operator"),
+    ("post", "/v1/quarantines"): _Note(body=_JSON, caller="operator"),
+    ("post", "/v1/releases"): _Note(body=_JSON, caller="operator"),
+    ("get", "/v1/log/proof/inclusion"): _Note(query=("index", "event", "size")),
+    ("get", "/v1/log/proof/consistency"): _Note(query=("from", "to")),
+    ("get", "/checkpoint"): _Note(answer="text/plain"),
+    ("get", "/metrics"): _Note(answer="text/plain"),
+    ("get", "/tile/{path}"): _Note(answer="application/octet-stream"),
+    ("get", "/.well-known/did.jsonl"): _Note(answer="text/jsonl"),
+    ("get", "/agents/{slug}/did.jsonl"): _Note(answer="text/jsonl"),
+    ("get", "/.well-known/did.json"): _Note(answer="application/did+json"),
+    ("get", "/agents/{slug}/did.json"): _Note(answer="application/did+json"),
+}
+_PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457 problem details; programs branch on code.",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "params": {"type": "object"},
+    },
+}
+
+
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document of the application; the same routes always give the same document.
+
+    Spec: OpenAPI 3.1
+    """
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        license_info=app.license_info,
+    )
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, path, _NOTES.get((method, path), _Note()))
+    document["components"] = {
+        "schemas": {"Problem": _PROBLEM_SCHEMA},
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+    }
+    return document
+
+
+def _complete(operation: dict[str, Any], path: str, note: _Note) -> None:
+    names = re.findall(r"\{(\w+)\}", path)
+    text = {"type": "string"}
+    operation["parameters"] = [
+        *({"name": name, "in": "path", "required": True, "schema": text} for name in names),
+        *({"name": name, "in": "query", "required": False, "schema": text} for name in note.query),
+    ]
+    if note.body:
+        operation["requestBody"] = {"required": True, "content": {note.body: {}}}
+    good = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
+    for answer in good.values():
+        answer["content"] = {note.answer: {}}
+    problem = {"$ref": "#/components/schemas/Problem"}
+    refusal = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
+    operation["responses"] = good | {"default": refusal}
+    if note.caller != "anybody":
+        operation["security"] = [{"bearer": []}]
+        operation["description"] = f"{operation['description']}\n\nCaller: {note.caller}."

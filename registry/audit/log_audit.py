@@ -1,0 +1,287 @@
+"""The audit of a log, entry by entry: hashes, signatures, chains, rules, epochs.
+
+Each entry is hashed into the tree and folded by the same rules as in the registry, its signatures verified first. The
+first entry that does not fold ends the folding: what would come after it rests on a state that nobody vouches for.
+Hashes go on to the end, so that the root, the tiles and what was seen before are compared in any case.
+
+Spec: RFC 6962 2.1; specs/audit.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from did_methods.codec import base64url_encode
+from did_methods.data_integrity import ProofInvalidError
+from did_methods.document import DidDocument
+from did_methods.errors import BonafidesError
+from registry.audit.epoch_watch import EpochWatch
+from registry.audit.finding import Finding, make_finding, refusal_finding
+from registry.history.replay import verify_leaf
+from registry.history.sequence import SequencedLeaf
+from registry.history.state import Draft, LogState
+from registry.limits import CLOCK_WINDOW_MS
+from registry.log.checkpoint import Checkpoint
+from registry.log.entry import parse_leaf
+from registry.log.merkle import RightEdge, leaf_hash
+
+BATCH = 512
+MAX_HASH_FINDINGS = 32
+_TIME = re.compile(rb',"time":([0-9]{1,16})\}')
+_TAIL = 32
+
+
+class SignatureJob(NamedTuple):
+    """A signature to be verified: leaf index, Ed25519 key, signature and message."""
+
+    leaf: int
+    public_key: bytes
+    signature: bytes
+    message: bytes
+
+
+class SignatureVerifier(Protocol):
+    """Verifies signatures beside the fold, in other processes."""
+
+    def submit(self, jobs: Sequence[SignatureJob]) -> None:
+        """Take signatures to verify."""
+        ...
+
+    def first_failure(self, *, wait: bool) -> int | None:
+        """Return the lowest index whose signature failed so far; wait for all that was submitted if asked to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A checkpoint that an earlier audit accepted."""
+
+    size: int
+    root_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFact:
+    """What one entry is, for whoever has a promise about it."""
+
+    event_id: bytes
+    leaf_hash: bytes
+    time_ms: int
+
+
+@dataclass(slots=True)
+class LogAudit:
+    """A log being audited; feed it every entry in order with `take`, then ask `check_root`.
+
+    Attributes:
+        origin: the log's name.
+        log_key: the key that signs its checkpoints, as a C2SP verifier key.
+        until_ms: fold only entries up to this log time; None folds all.
+        remembered: what an earlier audit saw.
+        wanted: indices whose `facts` are kept.
+        verifier: where signatures are verified; None verifies each before its entry is folded.
+        state: the fold so far, as of the last `settle`.
+        findings: so far.
+        folded: entries folded.
+        registry_documents: every version of the registry's own DID document.
+    """
+
+    origin: str
+    log_key: str
+    until_ms: int | None = None
+    remembered: Remembered | None = None
+    wanted: Collection[int] = frozenset()
+    verifier: SignatureVerifier | None = None
+    state: LogState = field(default_factory=LogState)
+    findings: list[Finding] = field(default_factory=list)
+    facts: dict[int, EntryFact] = field(default_factory=dict)
+    folded: int = 0
+    registry_documents: list[DidDocument] = field(default_factory=list)
+    upper: dict[int, list[bytes]] = field(default_factory=dict)
+    _edge: RightEdge = field(default_factory=RightEdge)
+    _kinds: list[str] = field(default_factory=list)
+    _draft: Draft | None = None
+    _jobs: list[SignatureJob] = field(default_factory=list)
+    _watch: EpochWatch = field(default_factory=EpochWatch)
+    _fold_ended: bool = False
+    _broken_at: int | None = None
+    _refusal: Finding | None = None
+
+    @property
+    def size(self) -> int:
+        """Entries taken so far."""
+        return self._edge.size
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every entry taken so far folded (up to `until_ms`); final after `finish`."""
+        return self._broken_at is None
+
+    def take(self, data: bytes, served_hash: bytes | None = None) -> SequencedLeaf | None:
+        """Take the next entry.
+
+        Args:
+            data: the entry as served.
+            served_hash: what the log's tile says of it; None where the log does not serve the tile.
+
+        Returns:
+            The folded leaf, or None where it was only hashed.
+        """
+        index, hashed = self._edge.size, leaf_hash(data)
+        completed = self._edge.append(hashed)
+        for level in range(8, len(completed), 8):
+            self.upper.setdefault(level // 8, []).append(completed[level])
+        if served_hash is not None and served_hash != hashed:
+            self._note_hash(index, served_hash, hashed)
+        if self.remembered is not None and index + 1 == self.remembered.size:
+            self._compare_remembered(self.remembered)
+        return self._fold(index, data, hashed)
+
+    def settle(self) -> None:
+        """Bring `state` up to the last entry taken."""
+        if self._draft is not None:
+            self._draft.commit()
+
+    def finish(self) -> None:
+        """Bring `state` up to the last entry, and wait for all signatures."""
+        self.settle()
+        self._hand_over()
+        self._collect_failures(wait=True)
+
+    def check_end(self, now_ms: int) -> None:
+        """Look at the log's end once, after `finish`: is an epoch overdue, is its time ahead of the reader's clock?"""
+        head = self.state.head
+        overdue = self._watch.overdue(head) if self.is_sound else None
+        if overdue is not None:
+            self.findings.append(overdue)
+        if head.last_time_ms > now_ms + CLOCK_WINDOW_MS:
+            self.findings.append(make_finding("log_time_ahead", expected=now_ms, found=head.last_time_ms))
+
+    def check_root(self, checkpoint: Checkpoint) -> None:
+        """Compare the tree of the entries taken with a checkpoint of that size."""
+        root = self._edge.root()
+        if checkpoint.size != self.size:
+            self.findings.append(make_finding("entries_missing", expected=checkpoint.size, found=self.size))
+        elif root != checkpoint.root_hash:
+            shown = base64url_encode(checkpoint.root_hash), base64url_encode(root)
+            self.findings.append(make_finding("root_mismatch", expected=shown[0], found=shown[1]))
+
+    # ------------------------------------------------------------ hashes
+
+    def _note_hash(self, index: int, served: bytes, hashed: bytes) -> None:
+        if sum(one.code == "leaf_hash_mismatch" for one in self.findings) < MAX_HASH_FINDINGS:
+            expected, found = base64url_encode(served), base64url_encode(hashed)
+            self.findings.append(make_finding("leaf_hash_mismatch", index=index, expected=expected, found=found))
+
+    def _compare_remembered(self, seen: Remembered) -> None:
+        root = self._edge.root()
+        if root != seen.root_hash:
+            self.findings.append(
+                make_finding(
+                    "checkpoint_inconsistent",
+                    f"at tree size {seen.size}",
+                    expected=base64url_encode(seen.root_hash),
+                    found=base64url_encode(root),
+                )
+            )
+
+    # ------------------------------------------------------------ the fold
+
+    def _fold(self, index: int, data: bytes, hashed: bytes) -> SequencedLeaf | None:
+        if self._fold_ended or self._is_later(data):
+            self._fold_ended = True
+            return None
+        if self._draft is None:
+            self._draft = self.state.draft()
+        sink = _LeafSink(index)
+        try:
+            leaf = verify_leaf(self._draft, data, signatures=None if self.verifier is None else sink)
+        except BonafidesError as error:
+            self._break(index, data, error)
+            return None
+        self._kinds.append(leaf.kind)
+        self._jobs.extend(sink.jobs)
+        self.folded += 1
+        self._look_at(leaf, self._draft, hashed)
+        if self.folded % BATCH == 0:
+            self.settle()
+            self._hand_over()
+            self._collect_failures(wait=False)
+        return leaf
+
+    def _is_later(self, data: bytes) -> bool:
+        """Say whether the entry lies after `until_ms`; one whose time cannot be read is folded, to be refused."""
+        if self.until_ms is None:
+            return False
+        match = _TIME.search(data[-_TAIL:])
+        return match is not None and int(match[1]) > self.until_ms
+
+    def _break(self, index: int, data: bytes, error: BonafidesError) -> None:
+        self._fold_ended = True
+        self._broken_at = index
+        self._draft = None
+        kind = None
+        try:
+            leaf = parse_leaf(data)
+        except BonafidesError:
+            pass
+        else:
+            kind = leaf.kind
+            if leaf.digest is not None:
+                self.findings.append(make_finding("registry_observed", index=index, kind=kind))
+        self._refusal = refusal_finding(error, index=index, kind=kind)
+        self.findings.append(self._refusal)
+
+    def _look_at(self, leaf: SequencedLeaf, draft: Draft, hashed: bytes) -> None:
+        """Check what concerns the audit beyond the rules."""
+        genesis = draft.head.genesis
+        if leaf.index == 0 and genesis is not None:
+            for code, pinned, seen in (
+                ("log_key_not_pinned", genesis.log_key, self.log_key),
+                ("log_origin_not_pinned", genesis.origin, self.origin),
+            ):
+                if pinned != seen:
+                    self.findings.append(make_finding(code, index=0, kind=leaf.kind, expected=seen, found=pinned))
+        if leaf.kind == "key_observation":
+            self.findings.append(make_finding("registry_observed", index=leaf.index, kind=leaf.kind))
+        if leaf.kind == "did_operation" and genesis is not None and leaf.parties[0].did == genesis.registry_did:
+            document = draft.documents.get(genesis.registry_did)
+            self.registry_documents.extend([] if document is None else [document])
+        if leaf.index in self.wanted:
+            self.facts[leaf.index] = EntryFact(leaf.event_id, hashed, leaf.time_ms)
+        late = self._watch.observe(draft.head, leaf)
+        if late is not None:
+            self.findings.append(late)
+
+    # ------------------------------------------------------------ signatures
+
+    def _hand_over(self) -> None:
+        if self.verifier is not None and self._jobs:
+            self.verifier.submit(self._jobs)
+        self._jobs = []
+
+    def _collect_failures(self, *, wait: bool) -> None:
+        """Take over what the verifier found; an earlier failure overrules what was found after it."""
+        failed = None if self.verifier is None else self.verifier.first_failure(wait=wait)
+        if failed is None or (self._broken_at is not None and self._broken_at <= failed):
+            return
+        self._fold_ended = True
+        self._draft = None
+        self.findings = [one for one in self.findings if one is not self._refusal]
+        self._broken_at = failed
+        self._refusal = refusal_finding(ProofInvalidError(), index=failed, kind=self._kinds[failed])
+        self.findings.append(self._refusal)
+
+
+@dataclass(slots=True)
+class _LeafSink:
+    """Collects the signatures of one leaf."""
+
+    index: int
+    jobs: list[SignatureJob] = field(default_factory=list)
+
+    def add(self, public_key: bytes, signature: bytes, message: bytes) -> None:
+        self.jobs.append(SignatureJob(self.index, public_key, signature, message))

@@ -1,0 +1,84 @@
+"""`bonafides log …`: the log's newest checkpoint, and the proof that an entry is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from did_methods.codec import base64url_encode
+from registry.cli.options import Url, look_at
+from registry.cli.output import Json, Output, no_table
+
+app = typer.Typer(no_args_is_help=True, help="Check the log: newest checkpoint, proof that an entry is in it.")
+
+
+@app.command()
+def checkpoint(
+    pin: Annotated[
+        Path | None,
+        typer.Option("--pin", help="Keep the checkpoint here; next time, prove that the log still contains that one."),
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch the newest checkpoint and verify its signature; with --pin, that nothing before it was changed.
+
+    Example: bonafides log checkpoint --pin ~/registry.checkpoint
+    """
+    from registry.client.view import RegistryView
+
+    view: RegistryView = look_at(url)
+    newest = view.checkpoint()
+    since = None if pin is None or not pin.exists() else view.verify_extends(pin.read_bytes(), newest)
+    if pin is not None:
+        pin.write_bytes(newest.note)
+    head, output = newest.checkpoint, Output(as_json=as_json)
+    facts = {"origin": head.origin, "size": head.size, "rootHash": base64url_encode(head.root_hash), "extends": since}
+
+    def tell() -> None:
+        table = no_table()
+        table.add_row("origin", head.origin)
+        table.add_row("size", str(head.size))
+        table.add_row("root hash", str(facts["rootHash"]))
+        table.add_row("signed by", newest.key.to_text())
+        if since is not None:
+            table.add_row("extends", f"the checkpoint of size {since} kept in {pin}")
+        output.print(table)
+
+    output.result(facts, tell)
+
+
+@app.command()
+def proof(
+    entry: Annotated[str, typer.Argument(metavar="EVENT|INDEX", help="An event id, or a log index.")],
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that an entry is in the log: recompute its hash, verify the path to the signed root.
+
+    Example: bonafides log proof 17
+    """
+    from registry.client.transport import did_segment
+    from registry.client.view import parse_event
+
+    view = look_at(url)
+    if entry.isdigit():
+        place = view.entry_place(int(entry))
+    else:
+        place, _ = parse_event(view.transport.get(f"/v1/events/{did_segment(entry)}"))
+    verified = view.verify_included(place)
+    head, output = verified.checkpoint, Output(as_json=as_json)
+    output.result(
+        {"index": place.index, "leafHash": place.leaf_hash, "treeSize": head.size, "origin": head.origin},
+        lambda: output.print(
+            f"entry {place.index} is in the log {head.origin}\n"
+            f"leaf hash {place.leaf_hash}, under the signed checkpoint of size {head.size}"
+        ),
+    )
+
+
+def register(main: typer.Typer) -> None:
+    """Add this group."""
+    main.add_typer(app, name="log")

@@ -1,0 +1,247 @@
+"""`bonafides serve` and `bonafides init`: run a registry out of a data folder.
+
+The application is loaded by name: the doors of a process do not know one another. Private keys stay in the data folder,
+readable by their owner alone; of bearer keys the database has digests only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from registry.cli.output import Json, Output, no_table
+from registry.errors import ConflictError
+
+GRACE_S = 5
+BACKLOG = 2048
+OPERATOR = "operator"
+
+
+class AddressInUseError(ConflictError):
+    """Another program listens where the registry should."""
+
+    code = "address_in_use"
+    title = "Another program is using this address"
+
+
+Host = Annotated[str | None, typer.Option("--host", help="Where to listen.  [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option("--port", help="0 lets the system choose.  [default: 8000]")]
+Data = Annotated[Path | None, typer.Option("--data", help="Keys and database.  [default: .bonafides]")]
+PublicUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url",
+        help="The address in DIDs, pinned for ever by the first start. [default: https://registry.localhost:PORT]",
+    ),
+]
+Dev = Annotated[bool | None, typer.Option("--dev", help="Callers on this machine need no key. Never in production.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="live or replay; pinned by the first start.")]
+PolicyDir = Annotated[Path | None, typer.Option("--policy-dir", help="A policy pack instead of the baseline.")]
+LogOrigin = Annotated[str | None, typer.Option("--log-origin", help="The log's name; pinned by the first start.")]
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    public_url: PublicUrl = None,
+    dev: Dev = None,
+    profile: Profile = None,
+    policy_dir: PolicyDir = None,
+    log_origin: LogOrigin = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start the registry. The first start makes its keys and begins its log.
+
+    Every option has an environment variable, BONAFIDES_ and its name: BONAFIDES_PORT, BONAFIDES_DATA_DIR …
+
+    Example: bonafides serve --dev --port 8000
+    """
+    from registry.config import load_settings  # only whoever serves has the server's parts installed
+
+    flags: dict[str, object] = {
+        "host": host,
+        "port": port,
+        "data_dir": data,
+        "public_url": public_url,
+        "dev": dev,
+        "profile": profile,
+        "policy_dir": policy_dir,
+        "log_origin": log_origin,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+    }
+    settings = load_settings(flags)
+    # Bound before anything is opened: a taken port changes nothing, and port 0 is known before it enters any DID.
+    listener = _bind(settings.host, settings.port)
+    try:
+        settings = load_settings(flags | {"port": listener.getsockname()[1]})
+        app = import_module("registry.asgi").make_app(settings)
+        operator_key = None if settings.dev else ensure_operator_key(app.state.api.registry)
+        app.state.api.guard.keys = app.state.api.registry.gateways.load()
+        _run(app, listener, settings, lambda: _announce(Output(as_json=as_json), app.state.api.registry, operator_key))
+    finally:
+        listener.close()
+
+
+def init(
+    data: Data = None,
+    public_url: PublicUrl = None,
+    profile: Profile = None,
+    log_origin: LogOrigin = None,
+    port: Port = None,
+    as_json: Json = False,
+) -> None:
+    """Make the data folder, the keys and the first log entries, without serving.
+
+    Example: bonafides init --data /srv/bonafides --public-url https://registry.example.com
+    """
+    from registry.bootstrap import open_registry  # only whoever serves has the server's parts installed
+    from registry.config import load_settings
+
+    settings = load_settings(
+        {"data_dir": data, "public_url": public_url, "profile": profile, "log_origin": log_origin, "port": port}
+    )
+    registry = open_registry(settings)
+    try:
+        ensure_operator_key(registry)
+        registry.log.sign_if_grown()
+        _announce(Output(as_json=as_json), registry, settings.keys_dir / "operator.key", serving=False)
+    finally:
+        registry.database.close()
+
+
+def ensure_operator_key(registry: Any) -> Path:
+    """Give the operator a bearer key unless there is one; only its owner can read the file.
+
+    Returns:
+        The file; it may have been taken elsewhere by now.
+    """
+    from registry.bootstrap import new_bearer_key  # only whoever serves has the server's parts installed
+
+    path: Path = registry.settings.keys_dir / "operator.key"
+    if any(role == OPERATOR for _, role in registry.gateways.load().values()):
+        return path
+    key, digest = new_bearer_key()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)  # of a start that ended before its key was known to the database
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    registry.gateways.add(OPERATOR, role=OPERATOR, key_digest=digest, now_ms=registry.clock.now_ms())
+    return path
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
+            raise AddressInUseError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise
+    return listener
+
+
+def _run(app: Any, listener: socket.socket, settings: Any, announce: Callable[[], None]) -> None:
+    import uvicorn  # only whoever serves has it
+
+    class Server(uvicorn.Server):
+        """Says where it is once it can serve."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                announce()
+
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        date_header=True,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    # uvicorn stops in order on these signals and then raises them again, for handlers such as these: the process ends
+    # with 0 when it was asked to end and did.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _announce(output: Output, registry: Any, operator_key: Path | None, *, serving: bool = True) -> None:
+    """Say where the registry is, and what whoever runs it must know."""
+    settings, genesis = registry.settings, registry.genesis
+    scheme = "https" if settings.tls_cert else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{scheme}://{host}:{settings.port}"
+    root = settings.keys_dir / "operator-root.json"
+    facts = {
+        "url": url if serving else None,
+        "data": str(settings.data_dir.resolve()),
+        "origin": genesis.origin,
+        "publicUrl": genesis.public_url,
+        "registryDid": genesis.registry_did,
+        "profile": genesis.profile,
+        "dev": settings.dev,
+        "treeSize": registry.state.head.size,
+        "operatorKey": str(operator_key.resolve()) if operator_key and operator_key.exists() else None,
+        "operatorRoot": str(root.resolve()) if root.exists() else None,
+    }
+    output.result(facts, lambda: _tell(output, facts, urlsplit(genesis.public_url).netloc, scheme))
+
+
+def _tell(output: Output, facts: dict[str, Any], public_host: str, scheme: str) -> None:
+    table = no_table()
+    for label, name in (
+        ("registry", "url"), ("public URL", "publicUrl"), ("log origin", "origin"), ("log entries", "treeSize"),
+        ("profile", "profile"), ("data folder", "data"), ("operator key", "operatorKey"),
+    ):  # fmt: skip
+        if facts[name] is not None:
+            table.add_row(label, str(facts[name]))
+    output.print(table)
+    if facts["dev"]:
+        output.warn("--dev: every caller on this machine is the operator. Never run it so in production.")
+    elif scheme == "http" and facts["url"]:
+        output.note(
+            f"Plain HTTP. Resolvers elsewhere read DIDs at https://{public_host}: put TLS in front, or give "
+            "--tls-cert and --tls-key."
+        )
+    if facts["operatorRoot"]:
+        output.note(
+            f"The operator root key lies in {facts['operatorRoot']}. It signs root lists and revocations only: "
+            "take it offline, and keep a copy."
+        )
+    if facts["url"]:
+        output.note("Stop with Ctrl-C.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these sub-commands."""
+    app.command()(serve)
+    app.command()(init)

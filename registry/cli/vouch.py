@@ -1,0 +1,128 @@
+"""`bonafides vouch | report | revoke | grant`: what an agent says about another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from did_methods.canonical import canonicalize
+from registry.cli.options import As, Context, Url, load_agent
+from registry.cli.output import Json, Output, short_did
+from registry.errors import ParseError
+
+if TYPE_CHECKING:
+    from registry.client.speaker import Receipt
+
+Did = Annotated[str, typer.Argument(metavar="DID", help="The other agent.")]
+Private = Annotated[
+    list[str] | None,
+    typer.Option("--private", help="NAME=TEXT that the public statement only commits to; repeat it."),
+]
+
+
+class PrivateOptionError(ParseError):
+    """What is private has a name and a text."""
+
+    code = "private_option_invalid"
+    title = "Write what is private as NAME=TEXT"
+
+
+def vouch(
+    did: Did,
+    strength: Annotated[int, typer.Option("--strength", min=1, max=100, help="Recorded and shown.")] = 50,
+    context: Context = None,
+    private: Private = None,
+    as_name: As = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Vouch for another agent: you stake your own standing on it. A newer vouch replaces the older.
+
+    Example: bonafides vouch did:key:z6Mk… --strength 80 --context payments
+    """
+    agent = load_agent(as_name, url)
+    receipt = agent.vouch(did, strength=strength, context=context, private=_private(private))
+    _tell(as_json, receipt, f"{agent.name} vouches for {short_did(did)}")
+
+
+def report(
+    did: Did,
+    severity: Annotated[int, typer.Option("--severity", min=1, max=100, help="Recorded and shown.")] = 50,
+    category: Annotated[str | None, typer.Option("--category", help="What kind of wrong, a slug.")] = None,
+    context: Context = None,
+    private: Private = None,
+    as_name: As = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Report that another agent did wrong. It counts at once, if you have a voice.
+
+    Example: bonafides report did:key:z6Mk… --category fraud --private invoice=2026-117
+    """
+    agent = load_agent(as_name, url)
+    receipt = agent.report(did, severity=severity, category=category, context=context, private=_private(private))
+    _tell(as_json, receipt, f"{agent.name} reports {short_did(did)}")
+
+
+def revoke(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event id that vouch or report printed.")],
+    as_name: As = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Take back a vouch or report of your own.
+
+    Example: bonafides revoke YDFrPoEqkhHahgYnzO9ES4kH9fUNUtbvHpGp2QOZ3Yw
+    """
+    agent = load_agent(as_name, url)
+    _tell(as_json, agent.revoke(event), f"{agent.name} takes back {event}")
+
+
+def grant(
+    did: Did,
+    action: Annotated[list[str], typer.Option("--action", help="An action, may end in *; repeat it.")],
+    resource: Annotated[list[str] | None, typer.Option("--resource", help="type:id, may end in *; repeat it.")] = None,
+    context: Context = None,
+    valid_s: Annotated[int, typer.Option("--valid", min=1, help="Seconds.")] = 3_600,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to a file instead of the terminal.")] = None,
+    as_name: As = None,
+    url: Url = None,
+) -> None:
+    """Sign a capability for another agent, which presents it. It is not logged.
+
+    Example: bonafides grant did:key:z6Mk… --action 'payments.refund' --resource 'invoice:*' --out refunds.json
+    """
+    document = load_agent(as_name, url).grant(
+        did, actions=action, resources=resource or (), context=context, valid_s=valid_s
+    )
+    text = canonicalize(document).decode()
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n")
+
+
+def _private(pairs: Sequence[str] | None) -> dict[str, Any] | None:
+    if not pairs:
+        return None
+    parts = [pair.partition("=") for pair in pairs]
+    if not all(name and equals for name, equals, _ in parts):
+        raise PrivateOptionError
+    return {name: text for name, _, text in parts}
+
+
+def _tell(as_json: bool, receipt: Receipt, told: str) -> None:
+    output = Output(as_json=as_json)
+    output.result(
+        {"event": receipt.event, "index": receipt.index, "acceptance": dict(receipt.document)},
+        lambda: output.print(f"{told}: log entry {receipt.index}\nevent {receipt.event}"),
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add these sub-commands."""
+    for function in (vouch, report, revoke, grant):
+        app.command()(function)

@@ -1,0 +1,137 @@
+"""The files beside an agent's keys: the first entry of its DID, the registry it is at, and what that has accepted.
+
+Nothing here is secret. The keys themselves are in ``registry/adapters/key_file.py``.
+
+Spec: specs/key-file.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from did_methods.canonical import canonicalize
+from did_methods.codec import parse_json_object
+from did_methods.webvh import entry_line
+from registry.client.errors import AgentKeyMissingError, AgentNameError
+from registry.client.view import RegistryIdentity, parse_identity
+
+MAX_BYTES: Final = 1_048_576
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def agents_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where agents' keys lie: ``$BONAFIDES_AGENTS``, else ``~/.bonafides/agents``."""
+    named = environment.get("BONAFIDES_AGENTS")
+    return Path(named) if named else Path.home() / ".bonafides" / "agents"
+
+
+def check_name(name: str) -> str:
+    """Return the name if it can be the last part of a DID.
+
+    Raises:
+        AgentNameError: ``agent_name_invalid``.
+    """
+    if not _NAME.fullmatch(name):
+        raise AgentNameError
+    return name
+
+
+def find_key_file(name_or_path: str | Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the key file that a name or a path stands for.
+
+    Raises:
+        AgentKeyMissingError: ``agent_key_missing``.
+    """
+    text = str(name_or_path)
+    path = Path(text) if "/" in text or text.endswith(".json") else agents_folder(environment) / f"{text}.json"
+    if not path.exists():
+        raise AgentKeyMissingError(f"no key file {path}")
+    return path
+
+
+def list_key_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return the key files of the agents' folder, by name."""
+    found = agents_folder(environment).glob("*.json")
+    return sorted(path for path in found if not path.name.endswith(".registry.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFiles:
+    """The files beside one key file.
+
+    Args:
+        key_file: ``<name>.json``.
+    """
+
+    key_file: Path
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self.key_file.name.removesuffix(".json")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.key_file.with_name(self.name + suffix)
+
+    @property
+    def did_log(self) -> Path:
+        """The first entry of a did:webvh, as a line of ``did.jsonl``."""
+        return self._beside(".did.jsonl")
+
+    @property
+    def registry(self) -> Path:
+        """The registry that the agent is registered at."""
+        return self._beside(".registry.json")
+
+    @property
+    def acceptances(self) -> Path:
+        """The registry's signed acceptances, one a line."""
+        return self._beside(".acceptances.jsonl")
+
+    def save_first_entry(self, entry: Mapping[str, Any]) -> None:
+        """Keep the first entry of the DID; it cannot be made again."""
+        _write(self.did_log, entry_line(entry), os.O_CREAT | os.O_EXCL)
+
+    def load_first_entry(self) -> dict[str, Any] | None:
+        """Return the first entry of the DID, or None."""
+        if not self.did_log.exists():
+            return None
+        return parse_json_object(self.did_log.read_bytes().split(b"\n")[0], max_bytes=MAX_BYTES)
+
+    def save_registry(self, identity: RegistryIdentity) -> None:
+        """Remember the registry, in one step."""
+        temporary = self._beside(f".registry.{os.getpid()}.new")
+        _write(temporary, canonicalize(identity.to_wire()) + b"\n", os.O_CREAT | os.O_TRUNC)
+        temporary.replace(self.registry)
+
+    def load_registry(self) -> RegistryIdentity | None:
+        """Return the registry remembered, or None."""
+        if not self.registry.exists():
+            return None
+        document = parse_json_object(self.registry.read_bytes(), max_bytes=MAX_BYTES)
+        return parse_identity(str(document.get("url", "")), document)
+
+    def keep_acceptance(self, document: Mapping[str, Any]) -> None:
+        """Append a verified acceptance, durably: with it the agent can show what was promised."""
+        _write(self.acceptances, canonicalize(dict(document)) + b"\n", os.O_CREAT | os.O_APPEND)
+
+    def load_acceptances(self) -> Iterator[dict[str, Any]]:
+        """Return the acceptances kept, oldest first."""
+        if self.acceptances.exists():
+            with self.acceptances.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield parse_json_object(line, max_bytes=MAX_BYTES)
+
+
+def _write(path: Path, data: bytes, flags: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | flags, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

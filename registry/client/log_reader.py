@@ -1,0 +1,152 @@
+"""The public log over HTTP: checkpoint, entry bundles, tiles; nothing else is needed to audit one.
+
+Bundles are fetched ahead of whoever consumes them. What is missing or malformed is an answer too, and is handed on as
+such; only a registry that does not answer raises.
+
+Spec: c2sp.org/tlog-tiles.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from registry.audit.reader import Portion
+from registry.client.errors import RegistryAnswerError, RegistryRefusedError
+from registry.client.transport import Transport, did_segment
+from registry.log.tile import TILE_WIDTH, TileContentError, entries_path, tile_hashes, tile_path
+
+AHEAD: Final = 4
+_NOT_FOUND: Final = 404
+_LENGTH_BYTES: Final = 2
+_PAGE: Final = 100
+_MORE_THAN_LOGGED: Final = 10_000
+
+
+class LogReader:
+    """Reads a registry's public log, and what it says of agents.
+
+    Args:
+        transport: to the registry, or to any place that serves its log.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def description(self) -> dict[str, Any]:
+        """Return ``/log.json``.
+
+        Raises:
+            RegistryError: as `Transport.get`.
+        """
+        return self._transport.get("/log.json")
+
+    def checkpoint(self) -> bytes:
+        """Return the newest checkpoint note; nothing is verified.
+
+        Raises:
+            RegistryError: as `Transport.get_answer`.
+        """
+        return self._transport.get_answer("/checkpoint").body
+
+    def portions(self, start: int, end: int) -> Iterator[Portion]:
+        """Yield the entries from start up to end in order, read some portions ahead.
+
+        Args:
+            start: first entry; may lie inside a bundle.
+            end: the checkpoint's tree size.
+
+        Raises:
+            RegistryUnreachableError: ``registry_unreachable``.
+        """
+        numbers = iter(range(start // TILE_WIDTH, -(-end // TILE_WIDTH)))
+        waiting: deque[Future[Portion]] = deque()
+        with ThreadPoolExecutor(AHEAD, "log-reader") as pool:
+            try:
+                while True:
+                    while len(waiting) < AHEAD and (number := next(numbers, None)) is not None:
+                        waiting.append(pool.submit(self._portion, number, start, end))
+                    if not waiting:
+                        return
+                    yield waiting.popleft().result()
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+    def hashes(self, level: int, number: int, width: int) -> tuple[bytes, ...]:
+        """Return the hashes of a tile, none where it is not served or malformed."""
+        data = self._tile(lambda size: tile_path(level, number, width=size), width)
+        try:
+            hashes = tile_hashes(data, width=len(data) // 32) if data else ()
+        except TileContentError:
+            return ()
+        return hashes[:width] if len(hashes) >= width else ()
+
+    def agents(self, *, expected: int) -> Iterator[dict[str, Any]]:
+        """Yield what the registry lists of its agents; ends when it lists far more than expected.
+
+        Raises:
+            RegistryError: as `Transport.get`.
+        """
+        after: str | None = None
+        listed = 0
+        while listed <= expected + _MORE_THAN_LOGGED:
+            page = self._transport.get("/v1/agents", limit=_PAGE, after=after)
+            rows, after = page.get("agents"), page.get("next")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise RegistryAnswerError("the list of agents has no agents")
+            yield from rows
+            listed += len(rows)
+            if not rows or not isinstance(after, str):
+                return
+
+    def standing(self, did: str, context: str | None) -> dict[str, Any] | None:
+        """Return what the registry says of an agent's standing now, None where it does not know the agent.
+
+        Raises:
+            RegistryError: as `Transport.get`.
+        """
+        try:
+            return self._transport.get(f"/v1/agents/{did_segment(did)}/standing", context=context)
+        except RegistryRefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    # ------------------------------------------------------------
+
+    def _portion(self, number: int, start: int, end: int) -> Portion:
+        first = number * TILE_WIDTH
+        width = min(TILE_WIDTH, end - first)
+        skip = max(0, start - first)
+        data = self._tile(lambda size: entries_path(number, width=size), width)
+        entries, rest = _split(data, width)
+        hashes = self.hashes(0, number, width)
+        return Portion(first + skip, width - skip, entries[skip:], hashes[skip:], not rest and len(entries) == width)
+
+    def _tile(self, path: Callable[[int], str], width: int) -> bytes:
+        """Return a tile of that width, or the full one where the partial one is gone; empty where there is none."""
+        for size in dict.fromkeys((width, TILE_WIDTH)):
+            try:
+                return self._transport.get_answer("/" + path(size)).body
+            except RegistryRefusedError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+            except RegistryAnswerError:
+                return b""
+        return b""
+
+
+def _split(data: bytes, most: int) -> tuple[tuple[bytes, ...], bytes]:
+    """Return up to that many entries of a bundle, as far as they are whole, and what is left."""
+    entries: list[bytes] = []
+    at = 0
+    while len(entries) < most and at + _LENGTH_BYTES <= len(data):
+        end = at + _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+        if end > len(data):
+            break
+        entries.append(data[at + _LENGTH_BYTES : end])
+        at = end
+    return tuple(entries), data[at:]

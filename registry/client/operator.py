@@ -1,0 +1,65 @@
+"""What the operator asks of a running registry, by bearer key; with --dev, loopback callers need none.
+
+The operator root key is not needed here: what it signs is made offline and sent like any statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from did_methods.timestamp import format_timestamp
+from registry.client.transport import Transport, did_segment
+
+
+class Operator:
+    """The operator of one registry.
+
+    Args:
+        transport: to the registry, with the operator's bearer key unless it runs with --dev.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def epoch(self, *, time_ms: int | None = None) -> dict[str, Any]:
+        """Log an epoch now: voices are computed anew.
+
+        Args:
+            time_ms: in a replay registry, the epoch's log time, milliseconds since the epoch.
+
+        Returns:
+            The registry's answer with its signed acceptance.
+        """
+        return self._transport.post("/v1/epochs", {} if time_ms is None else {"time": format_timestamp(time_ms)})
+
+    def quarantine(self, did: str, *, reason: str) -> dict[str, Any]:
+        """Suspend an agent.
+
+        Args:
+            did: the agent.
+            reason: slug.
+        """
+        return self._transport.post("/v1/quarantines", {"did": did, "reason": reason})
+
+    def release(self, did: str, *, reason: str) -> dict[str, Any]:
+        """End an agent's suspension; arguments as `quarantine`."""
+        return self._transport.post("/v1/releases", {"did": did, "reason": reason})
+
+    def add_gateway(self, name: str, *, role: str = "gateway") -> str:
+        """Add a caller and return its bearer key, which is shown this once.
+
+        Args:
+            name: unique.
+            role: ``gateway`` or ``operator``.
+        """
+        return str(self._transport.post("/v1/gateways", {"name": name, "role": role})["key"])
+
+    def remove_gateway(self, name: str) -> None:
+        """Remove a caller; its key is worth nothing from then on."""
+        self._transport.delete(f"/v1/gateways/{did_segment(name)}")
+
+    def gateways(self) -> list[Mapping[str, Any]]:
+        """Return name and role of every caller."""
+        found = self._transport.get("/v1/gateways").get("gateways")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,0 +1,319 @@
+"""The audit of a running registry: its public log from the first entry on, then what it says of its agents.
+
+Order: the key; the checkpoint; every entry; the root; the upper tiles; every agent and standing, recomputed at the very
+log prefix and instant that the answer names, for which the log is read on where it grew meanwhile; acceptances.
+
+Spec: specs/audit.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from did_methods.errors import BonafidesError
+from registry.audit.acceptance import check_acceptance, promised_indices
+from registry.audit.finding import Finding, make_finding, refusal_finding, sort_findings
+from registry.audit.log_audit import LogAudit, Remembered, SignatureVerifier
+from registry.audit.reader import LogReader, Portion
+from registry.audit.report import AuditReport, Trust
+from registry.audit.standing import Answer, compare_agent, compare_listing, compare_standing, contexts_of
+from registry.credentials.model import UnverifiedCredential
+from registry.history.sequence import SequencedLeaf
+from registry.history.state import LogState
+from registry.limits import CLOCK_WINDOW_MS
+from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
+from registry.log.note import NoteKey, parse_note_key
+from registry.log.tile import TILE_WIDTH
+
+ASKED_AT_ONCE: Final = 8
+PAUSE_S: Final = 0.25
+PATIENCE_S: Final = 5.0
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""(stage, done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedLog:
+    """What an earlier audit of this log accepted."""
+
+    log_key: str
+    size: int
+    root_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """What to audit.
+
+    Attributes:
+        log_key: C2SP verifier key; None takes the remembered one, or else the one the registry names.
+        until_ms: fold only entries up to this log time and compare no answers; None folds all.
+        remembered: from an earlier audit; the log must extend it.
+        acceptances: promises to hold against the log.
+        compare: ask the registry for agents and standings; False reads the log alone.
+        patience_s: how long to wait for a checkpoint that covers what the registry has said, in seconds.
+    """
+
+    log_key: str | None = None
+    until_ms: int | None = None
+    remembered: RememberedLog | None = None
+    acceptances: Sequence[UnverifiedCredential] = ()
+    compare: bool = True
+    patience_s: float = PATIENCE_S
+
+
+class RegistryAudit:
+    """One audit.
+
+    Args:
+        reader: of the log.
+        plan: what to audit.
+        now_ms: this machine's clock.
+        verifier: verifies signatures beside the fold; None verifies them in it.
+        progress: told how far it is.
+    """
+
+    def __init__(
+        self,
+        reader: LogReader,
+        plan: AuditPlan,
+        *,
+        now_ms: Callable[[], int],
+        verifier: SignatureVerifier | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._reader = reader
+        self._plan = plan
+        self._now_ms = now_ms
+        self._progress = progress or (lambda _stage, _done, _total: None)
+        self._trust, self._key = self._choose_key()
+        seen = plan.remembered
+        self._audit = LogAudit(
+            self._key.name,
+            self._key.to_text(),
+            until_ms=plan.until_ms,
+            remembered=None if seen is None else Remembered(seen.size, seen.root_hash),
+            wanted=promised_indices(plan.acceptances),
+            verifier=verifier,
+        )
+        self._findings: list[Finding] = []
+        self._standings = 0
+
+    def run(self) -> AuditReport:
+        """Audit.
+
+        Raises:
+            RegistryError: ``registry_unreachable`` and the like: the registry did not answer, so nothing is known.
+        """
+        try:
+            checkpoint = self._first_checkpoint()
+        except BonafidesError as error:
+            if "status" in error.params or error.code == "registry_unreachable":
+                raise
+            return self._report(None, refusal_finding(error))
+        seen = self._plan.remembered
+        if seen is not None and checkpoint.checkpoint.size < seen.size:
+            expected, found = seen.size, checkpoint.checkpoint.size
+            self._findings.append(make_finding("checkpoint_rolled_back", expected=expected, found=found))
+        whole = self._read_up_to(checkpoint)
+        if whole:
+            self._check_upper_tiles(checkpoint.checkpoint.size)
+        self._audit.check_end(self._now_ms())
+        checkpoint = self._compare(checkpoint, whole=whole)
+        self._check_acceptances(whole=whole)
+        return self._report(checkpoint)
+
+    def _report(self, checkpoint: VerifiedCheckpoint | None, *more: Finding) -> AuditReport:
+        return AuditReport(
+            origin=self._audit.origin,
+            log_key=self._audit.log_key,
+            trust=self._trust,
+            checkpoint=checkpoint,
+            entries=self._audit.size,
+            folded=self._audit.folded,
+            standings=self._standings,
+            acceptances=len(self._plan.acceptances),
+            findings=sort_findings([*self._audit.findings, *self._findings, *more]),
+            state=self._audit.state,
+        )
+
+    # ------------------------------------------------------------ key and checkpoint
+
+    def _choose_key(self) -> tuple[Trust, NoteKey]:
+        if self._plan.log_key is not None:
+            return "given", parse_note_key(self._plan.log_key)
+        if self._plan.remembered is not None:
+            return "remembered", parse_note_key(self._plan.remembered.log_key)
+        keys = self._reader.description().get("verifier_keys")
+        return "first_use", parse_note_key(str(keys[0]) if isinstance(keys, list) and keys else "")
+
+    def _checkpoint(self) -> VerifiedCheckpoint:
+        return verify_checkpoint(self._reader.checkpoint(), origin=self._key.name, key=self._key)
+
+    def _first_checkpoint(self) -> VerifiedCheckpoint:
+        """Return the newest checkpoint; wait a moment for one that covers what was accepted just now."""
+        return self._checkpoint_of(max(promised_indices(self._plan.acceptances), default=-1) + 1)
+
+    def _checkpoint_of(self, size: int) -> VerifiedCheckpoint:
+        """Return the newest checkpoint, waiting a moment for one of at least that size."""
+        checkpoint = self._checkpoint()
+        ends = time.monotonic() + self._plan.patience_s
+        while checkpoint.checkpoint.size < size and time.monotonic() < ends:
+            time.sleep(PAUSE_S)
+            checkpoint = self._checkpoint()
+        return checkpoint
+
+    # ------------------------------------------------------------ entries
+
+    def _read_up_to(
+        self, checkpoint: VerifiedCheckpoint, on_leaf: Callable[[SequencedLeaf], None] | None = None
+    ) -> bool:
+        """Take the entries up to a checkpoint and compare its root; False where some could not be had."""
+        size = checkpoint.checkpoint.size
+        for portion in self._reader.portions(self._audit.size, size):
+            for offset, data in enumerate(portion.entries):
+                leaf = self._audit.take(data, portion.hashes[offset] if portion.hashes else None)
+                if leaf is not None and on_leaf is not None:
+                    on_leaf(leaf)
+            self._progress("entries", self._audit.size, size)
+            if not self._check_portion(portion):
+                self._audit.finish()
+                return False
+        self._audit.finish()
+        self._audit.check_root(checkpoint.checkpoint)
+        return True
+
+    def _check_portion(self, portion: Portion) -> bool:
+        if not portion.hashes:
+            self._findings.append(make_finding("tile_missing", index=portion.start, expected=portion.wanted))
+        got = len(portion.entries)
+        if got < portion.wanted or not portion.is_exact:
+            missing = portion.start + got
+            self._findings.append(make_finding("entries_missing", index=missing, expected=portion.wanted, found=got))
+            return False
+        return True
+
+    def _check_upper_tiles(self, size: int) -> None:
+        for level, hashes in self._audit.upper.items():
+            known = hashes[: size >> (8 * level)]
+            for number in range(-(-len(known) // TILE_WIDTH)):
+                expected = tuple(known[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
+                served = self._reader.hashes(level, number, len(expected))
+                if served != expected:
+                    code = "tile_mismatch" if served else "tile_missing"
+                    self._findings.append(make_finding(code, f"level {level}, number {number}"))
+
+    # ------------------------------------------------------------ what the registry says
+
+    def _compare(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> VerifiedCheckpoint:
+        """Compare agents and standings; returns the checkpoint up to which the log was read for it."""
+        if not self._plan.compare or self._plan.until_ms is not None:
+            return checkpoint
+        if not whole or not self._audit.is_sound:
+            self._findings.append(make_finding("not_compared", "the log does not fold to its end"))
+            return checkpoint
+        state = self._audit.state
+        rows = list(self._reader.agents(expected=len(state.tables.agents)))
+        pending = _Pending(state, {str(row.get("did")): row for row in rows}, compare_listing(state, rows))
+        self._ask(state, pending)
+        if pending.is_settled:
+            return checkpoint
+        if pending.differing:
+            time.sleep(min(PAUSE_S * 2, self._plan.patience_s))  # what the list showed is under a checkpoint after the next tick
+        newer = self._checkpoint_of(pending.target)
+        if newer.checkpoint.size > self._audit.size:
+            self._read_up_to(newer, lambda leaf: self._catch_up(pending, leaf))
+        self._findings.extend(pending.differing.values())
+        if newer.checkpoint.size < pending.target:
+            found = newer.checkpoint.size
+            self._findings.append(make_finding("checkpoint_lags", expected=pending.target, found=found))
+        return newer
+
+    def _ask(self, state: LogState, pending: _Pending) -> None:
+        """Ask for every standing; compare what is about the log as read, and keep what is about a longer one."""
+        questions = [(did, context) for did in state.tables.agents for context in contexts_of(state, did)]
+        size = state.head.size
+        with ThreadPoolExecutor(ASKED_AT_ONCE, "audit") as pool:
+            for done, answer in enumerate(pool.map(self._question, questions), 1):
+                self._progress("standings", done, len(questions))
+                about = answer.tree_size
+                if about is not None and about > size:
+                    pending.later.setdefault(about, []).append(answer)
+                elif about is not None and about < size:
+                    found = make_finding("standing_stale", did=answer.did, expected=size, found=about)
+                    self._findings.append(found)
+                else:
+                    self._judge(state, answer)
+
+    def _question(self, question: tuple[str, str | None]) -> Answer:
+        did, context = question
+        return Answer(did, context, self._reader.standing(did, context))
+
+    def _judge(self, state: LogState, answer: Answer) -> None:
+        self._standings += 1
+        found = compare_standing(state, answer, not_after_ms=self._now_ms() + CLOCK_WINDOW_MS)
+        if found is not None:
+            self._findings.append(found)
+
+    def _catch_up(self, pending: _Pending, leaf: SequencedLeaf) -> None:
+        """After a leaf that was logged meanwhile: compare what was said of the log with this leaf as its last."""
+        answers = pending.later.pop(leaf.index + 1, [])
+        touched = [party.did for party in leaf.parties if party.did in pending.differing]
+        if not answers and not touched:
+            return
+        self._audit.settle()
+        for answer in answers:
+            self._judge(self._audit.state, answer)
+        for did in touched:
+            pending.compare_again(did)
+
+    def _check_acceptances(self, *, whole: bool) -> None:
+        genesis = self._audit.state.head.genesis
+        if not self._plan.acceptances:
+            return
+        if genesis is None or not whole or not self._audit.is_sound or self._plan.until_ms is not None:
+            self._findings.append(make_finding("not_compared", "acceptances: the log was not folded to its end"))
+            return
+        for acceptance in self._plan.acceptances:
+            self._findings.extend(
+                check_acceptance(
+                    acceptance, genesis=genesis, documents=self._audit.registry_documents, facts=self._audit.facts
+                )
+            )
+
+
+class _Pending:
+    """What could not be judged at the first checkpoint because the log grew while the registry was asked.
+
+    Attributes:
+        differing: by DID, why what was listed does not fit the log as first read.
+        later: answers about a longer log, by its size.
+        target: the size up to which the log must be read on.
+    """
+
+    def __init__(self, state: LogState, rows: Mapping[str, Mapping[str, Any]], differing: Sequence[Finding]) -> None:
+        self._state = state
+        self._rows = rows
+        self.differing = {str(one.did): one for one in differing}
+        self.later: dict[int, list[Answer]] = {}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits."""
+        return not self.differing and not self.later
+
+    @property
+    def target(self) -> int:
+        """The size up to which the log must be read on."""
+        return max(self.later, default=self._state.head.size)
+
+    def compare_again(self, did: str) -> None:
+        """Drop the difference if what was listed is what the log says now."""
+        agent, row = self._state.find_agent(did), self._rows.get(did)
+        if agent is not None and row is not None and compare_agent(agent, row) is None:
+            del self.differing[did]
