@@ -12,7 +12,6 @@ from registry.api.app import create_app
 from registry.bootstrap import open_registry
 from registry.config import Settings, load_settings
 
-
 _COLLECT_AFTER = (50_000, 50, 100)
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,12 +19,9 @@ from did_methods.keys import SigningKey
 from registry.adapters.identity import make_key_identity, make_webvh_identity
 from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
 from registry.adapters.system_clock import Clock, SystemClock
-from registry.config import Settings
+from registry.config import Settings, check_settings
 from registry.decisions.policy import PolicyPack
-from registry.errors import ConflictError, DependencyError, ParseError
-from registry.history.replay import replay_leaf
-from registry.history.snapshot import dump_state
-from registry.history.snapshot import load_state as load_snapshot
+from registry.errors import ConflictError, DependencyError
 from registry.history.state import Genesis, LogState
 from registry.limits import LEAF_BYTES
 from registry.log.note import NoteSigner
@@ -43,12 +39,12 @@ from registry.services.event import EventService
 from registry.services.log import LogService
 from registry.services.recorder import DecisionRecorder
 from registry.services.sequencer import Sequencer, Submission
+from registry.services.snapshot import Snapshots, load_state
 from registry.storage.decision import DecisionStore
 from registry.storage.engine import Database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
 
-SNAPSHOT_EVERY = 5_000
 _LOG = logging.getLogger(__name__)
 _KEY_FILES = ("log-note", "registry-did", "operator-root", "operator-agent")
 
@@ -88,20 +84,19 @@ class Registry:
     challenges: Challenges
     rates: RegistrationRates
     genesis: Genesis
-    _snapshot_size: int = 0
-    _snapshot_after_s: float = 0.0
+    snapshots: Snapshots
 
     def start(self) -> None:
         """Start the writer and the recorder."""
         self.recorder.start()
-        self.sequencer.start(self._epoch_if_due, self.log.sign_if_grown, self._snapshot_if_grown)
+        self.sequencer.start(self._epoch_if_due, self.log.sign_if_grown, self.snapshots.save_if_due)
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
         self.sequencer.stop()
         self.log.sign_if_grown()
         self.recorder.stop()
-        self._save_snapshot()
+        self.snapshots.save()
         self.database.close()
 
     def _epoch_if_due(self) -> None:
@@ -112,21 +107,6 @@ class Registry:
         refused = submission.future.exception()
         if refused is not None:  # a clock that went back, for example: the next tick tries again
             _LOG.error("the epoch that is due was refused: %s", refused)
-
-    def _snapshot_if_grown(self) -> None:
-        # A snapshot costs time in proportion to the log and holds the writer up: at most a tenth of its time goes there.
-        if self.state.head.size - self._snapshot_size < SNAPSHOT_EVERY or time.monotonic() < self._snapshot_after_s:
-            return
-        began = time.monotonic()
-        self._save_snapshot()
-        ended = time.monotonic()
-        self._snapshot_after_s = ended + 9 * (ended - began)
-
-    def _save_snapshot(self) -> None:
-        tree = self.sequencer.tree
-        if tree.size > self._snapshot_size:
-            self.store.save_snapshot(tree.size, tree.root(), dump_state(self.state))
-            self._snapshot_size = tree.size
 
 
 def open_registry(settings: Settings, *, clock: Clock | None = None, policy: PolicyPack | None = None) -> Registry:
@@ -153,7 +133,8 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     size, _ = store.head()
     fresh = size == 0
     rings, entries = _first_keys(settings, clock) if fresh else (_load_keys(settings), {})
-    state = LogState() if fresh else load_state(store, size)
+    loaded = load_state(store, size)
+    state = loaded.state
     budgets = LeafBudgets()
     _restore_budgets(store, budgets, size=size, now_ms=clock.now_ms())
     sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
@@ -194,7 +175,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         challenges=challenges,
         rates=RegistrationRates(),
         genesis=genesis,
-        _snapshot_size=0 if fresh else size,
+        snapshots=Snapshots(store=store, sequencer=sequencer, loaded=loaded),
     )
 
 
@@ -212,27 +193,6 @@ def load_policy(folder: Path | None) -> PolicyPack:
         raise DependencyError(f"the policy folder needs a .cedar, a .cedarschema and a .json file: {folder.name}")
     policies, schema, manifest = (path.read_bytes() for path in files.values() if path is not None)
     return PolicyPack.load(policies, schema, manifest)
-
-
-def load_state(store: LogStore, size: int) -> LogState:
-    """Fold the log from the newest snapshot on; signatures were verified when the entries were taken."""
-    state = _snapshot_state(store, size) or LogState()
-    draft = state.draft()
-    for entry in store.walk(state.head.size, size):
-        replay_leaf(draft, entry.data)
-    draft.commit()
-    return state
-
-
-def _snapshot_state(store: LogStore, size: int) -> LogState | None:
-    """Return the state of a snapshot that belongs to this very log, else None: then the log is folded from entry 0."""
-    snapshot = store.load_snapshot()
-    if snapshot is None or snapshot[0] > size or store.right_edge(snapshot[0]).root() != snapshot[1]:
-        return None
-    try:
-        return load_snapshot(snapshot[2])
-    except ParseError:
-        return None
 
 
 def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms: int) -> None:
@@ -326,12 +286,13 @@ def _check_genesis(settings: Settings, state: LogState) -> str:
     if genesis is None:
         raise KeysMissingError("the log has no genesis")
     for name, ours, pinned in (
-        ("public URL", settings.public_url, genesis.public_url),
+        ("public_url", settings.public_url, genesis.public_url),
         ("profile", settings.profile, genesis.profile),
         ("origin", settings.origin or genesis.origin, genesis.origin),
     ):
-        if ours != pinned:
-            raise GenesisMismatchError(f"the {name} is {ours} here and {pinned} in entry 0")
+        if ours != pinned and name not in settings.defaulted:
+            raise GenesisMismatchError(f"{name} is {ours} here and {pinned} in entry 0")
+    check_settings(replace(settings, public_url=genesis.public_url, profile=genesis.profile))
     return genesis.origin
 
 

@@ -34,6 +34,7 @@ class Settings:
         policy_dir: a folder with a policy pack; None is the built-in baseline.
         profile: ``live`` or ``replay``; pinned in entry 0.
         tls_cert, tls_key: PEM files; plain HTTP without.
+        defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +48,7 @@ class Settings:
     profile: str = "live"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    defaulted: frozenset[str] = frozenset()
 
     @property
     def keys_dir(self) -> Path:
@@ -86,6 +88,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         profile=str(pick("profile", "live")),
         tls_cert=None if cert is None else Path(str(cert)),
         tls_key=None if key is None else Path(str(key)),
+        defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )
     check_settings(settings)
     return settings

@@ -91,9 +91,7 @@ def _verify_under_any(acceptance: UnverifiedCredential, documents: Sequence[DidD
 
 def _missing(promised: Mapping[str, Any], facts: Mapping[int, EntryFact]) -> Finding | None:
     fact = facts.get(promised["index"])
-    expected = EntryFact(
-        base64url_decode(promised["event"]), base64url_decode(promised["leafHash"]), promised["time"]
-    )
+    expected = EntryFact(base64url_decode(promised["event"]), base64url_decode(promised["leafHash"]), promised["time"])
     if fact == expected:
         return None
     found = "no such entry" if fact is None else base64url_encode(fact.leaf_hash)

@@ -32,6 +32,7 @@ BATCH = 512
 MAX_HASH_FINDINGS = 32
 _TIME = re.compile(rb',"time":([0-9]{1,16})\}')
 _TAIL = 32
+_EPOCH, _TAIL_OF_EPOCH = b'"kind":"epoch"', 1_024
 
 
 class SignatureJob(NamedTuple):
@@ -196,6 +197,8 @@ class LogAudit:
             return None
         if self._draft is None:
             self._draft = self.state.draft()
+        if _EPOCH in data[-_TAIL_OF_EPOCH:]:
+            self.settle()  # an epoch goes over whole tables: over the state at once, not through a draft's rows
         sink = _LeafSink(index)
         try:
             leaf = verify_leaf(self._draft, data, signatures=None if self.verifier is None else sink)

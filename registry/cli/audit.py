@@ -67,23 +67,53 @@ class _Ranking:
         return bool(self.top or self.bottom or self.at_ms is not None)
 
 
+Url = Annotated[str, typer.Argument(envvar="BONAFIDES_URL", help="The registry, or any mirror of its log.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VKEY", help="The log's verifier key. Without it the registry's own word is taken (trust on first use)."
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option(help="Remember the checkpoint in this file; the next audit checks that the log still extends it."),
+]
+Acceptances = Annotated[
+    Path | None,
+    typer.Option(help="JSON lines: acceptances that the registry gave; their events must be in the log."),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Fold only what was logged up to then, and show the standings of that instant: 2026-11-20T09:00:00Z, or a day.",
+    ),
+]
+Top = Annotated[int, typer.Option(min=0, help="Show the N best agents.")]
+Bottom = Annotated[int, typer.Option(min=0, help="Show the N worst agents.")]
+By = Annotated[str, typer.Option(help="score or record.")]
+Context = Annotated[str | None, typer.Option(help="Rank by the standing in this context.")]
+LogOnly = Annotated[bool, typer.Option("--log-only", help="Do not ask for agents and standings.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        min=0, max=MAX_JOBS, help="Processes that verify signatures beside the fold; 0 verifies them in the fold."
+    ),
+]
+
+
 def audit(
-    url: Annotated[str, typer.Argument(envvar="BONAFIDES_URL", help="The registry, or any mirror of its log.")] = DEFAULT_URL,
-    key: Annotated[str | None, typer.Option("--key", metavar="VKEY", help="The log's verifier key. Without it the "
-                   "registry's own word is taken (trust on first use).")] = None,
-    state: Annotated[Path | None, typer.Option("--state", help="Remember the checkpoint in this file; the next audit "
-                     "checks that the log still extends it.")] = None,
-    acceptances: Annotated[Path | None, typer.Option("--acceptances", help="JSON lines: acceptances that the registry "
-                           "gave; their events must be in the log.")] = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Fold only what was logged up to then and "
-                  "show the standings of that instant: 2026-11-20T09:00:00Z or 2026-11-20.")] = None,
-    top: Annotated[int, typer.Option("--top", min=0, help="Show the N best agents.")] = 0,
-    bottom: Annotated[int, typer.Option("--bottom", min=0, help="Show the N worst agents.")] = 0,
-    by: Annotated[str, typer.Option("--by", help="score or record.")] = "score",
-    context: Annotated[str | None, typer.Option("--context", help="Rank by the standing in this context.")] = None,
-    log_only: Annotated[bool, typer.Option("--log-only", help="Do not ask for agents and standings.")] = False,
-    jobs: Annotated[int, typer.Option("--jobs", min=0, max=MAX_JOBS, help="Processes that verify signatures beside "
-                    "the fold; 0 verifies them in it.")] = 0,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    state: State = None,
+    acceptances: Acceptances = None,
+    at: At = None,
+    top: Top = 0,
+    bottom: Bottom = 0,
+    by: By = "score",
+    context: Context = None,
+    log_only: LogOnly = False,
+    jobs: Jobs = 0,
     as_json: Json = False,
 ) -> None:
     """Recompute the registry from its public log: root, chains, signatures, states, every score; compare.

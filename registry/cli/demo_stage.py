@@ -161,7 +161,7 @@ class Stage:
         Args:
             rows: actor, action, how it was proven, the decision, the reason code that the story expects.
         """
-        table = make_table("agent", "action", "class", "proven", "decision", "reason", "score", right=("score",))
+        table = make_table("agent", "action", "class", "proof", "answer", "reason", "score", right=("score",))
         for name, action, proof, decision, _ in rows:
             verdict = "[green]allow[/]" if decision.allowed else "[red]deny[/]"
             score = "" if decision.score is None else f"{decision.score:.2f}"

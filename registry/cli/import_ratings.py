@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ import typer
 
 from did_methods.keys import SEED_BYTES, Signer
 from registry.adapters.key_file import load_key_ring
+from registry.cli.options import KeyFile, Url, as_operator
 from registry.cli.output import Json, Output, no_table
 from registry.client.member_keys import Members, load_member_keys, save_member_keys
 from registry.client.ratings import (
@@ -40,8 +42,6 @@ from registry.client.ratings import (
 from registry.client.replay import MOST_LINES, Replay, ReplayClient
 from registry.errors import DependencyError
 
-TIMEOUT_S = 120.0
-
 app = typer.Typer(no_args_is_help=True, help="Import a history into a replay registry.")
 
 
@@ -56,16 +56,15 @@ File = Annotated[Path, typer.Argument(help="CSV: source,target,rating (-10 to 10
 Roots = Annotated[
     str, typer.Option("--roots", help="Members whose voices count first: 6,1,35 or @FILE or earliest:10.")
 ]
-Url = Annotated[str, typer.Option("--url", envvar="BONAFIDES_URL", help="The replay registry.")]
-KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", help="The operator's bearer key.  [default: DATA/keys/operator.key]")
-]
 OperatorKeys = Annotated[
     Path | None,
     typer.Option("--operator-keys", help="Key file of the operator root, or its folder.  [default: DATA/keys]"),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", envvar="BONAFIDES_DATA_DIR", help="The registry's data folder, for the two above.")
+    Path | None,
+    typer.Option(
+        "--data", help="The registry's data folder, where its operator's two keys lie.  [default: .bonafides]"
+    ),
 ]
 Keys = Annotated[
     Path | None, typer.Option("--keys", help="Where the members' keys are kept.  [default: FILE.keys.jsonl]")
@@ -81,11 +80,11 @@ def _group() -> None:
 def import_ratings(
     file: File,
     roots: Roots,
-    url: Url = "http://127.0.0.1:8000",
+    url: Url = None,
     key_file: KeyFile = None,
     keys: Keys = None,
     operator_keys: OperatorKeys = None,
-    data: Data = Path(".bonafides"),
+    data: Data = None,
     epoch_days: Annotated[int, typer.Option("--epoch-days", min=1, max=366, help="From epoch to epoch.")] = 7,
     batch: Annotated[int, typer.Option("--batch", min=1, max=MOST_LINES, help="Most statements a request.")] = 1_000,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first ratings in time.")] = None,
@@ -100,31 +99,27 @@ def import_ratings(
 
     Example: bonafides import ratings otc.csv --roots earliest:10 --keys otc.keys.jsonl
     """
-    import httpx  # only this command of the module needs it, and only once it runs
-
     output = Output(as_json=as_json)
     began = time.perf_counter()
-    ratings = parse_ratings(_read(file).splitlines())
+    ratings = parse_ratings(StringIO(_read(file)))
     rows = ratings.rows[:limit]
     if not rows:
         raise RatingsFileError("there is no rating that counts")
     chosen = choose_roots(_read(Path(roots[1:])) if roots.startswith("@") else roots, rows)
-    parsed_labels = {} if labels is None else parse_labels(_read(labels).splitlines())
+    parsed_labels = {} if labels is None else parse_labels(StringIO(_read(labels)))
     steps = list(plan_steps(rows, epoch_ms=epoch_days * DAY_MS))
-    headers = _bearer(key_file, data)
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
-        client = ReplayClient(http)
-        facts = client.read_facts()  # before keys are made: a registry that takes no import leaves nothing behind
-        members = _open_members(keys or file.with_suffix(".keys.jsonl"), members_of(rows))
-        replay = Replay(client, members, facts, batch=batch)
-        left = replay.left_over(steps)
-        if left:
-            replay.set_roots(chosen, signer=lambda: _operator_root(operator_keys, data), time_ms=_first_time(left))
-        signed = sum(not isinstance(step, EpochStep) for step in steps)
-        with _progress(output, total=signed, done=replay.counts.skipped) as advance:
-            replay.run(left, on_progress=advance)
-        seconds = time.perf_counter() - began
-        judged = judge_labels(client, members, set(members_of(rows)), parsed_labels) if parsed_labels else None
+    client = ReplayClient(as_operator(url, _own_key_file(key_file, data)))
+    facts = client.read_facts()  # before keys are made: a registry that takes no import leaves nothing behind
+    members = _open_members(keys or file.with_suffix(".keys.jsonl"), members_of(rows))
+    replay = Replay(client, members, facts, batch=batch)
+    left = replay.left_over(steps)
+    if left:
+        replay.set_roots(chosen, signer=lambda: _operator_root(operator_keys, data), time_ms=left[0].time_ms)
+    signed = sum(not isinstance(step, EpochStep) for step in steps)
+    with _progress(output, total=signed, done=replay.counts.skipped) as advance:
+        replay.run(left, on_progress=advance)
+    seconds = time.perf_counter() - began
+    judged = judge_labels(client, members, set(members_of(rows)), parsed_labels) if parsed_labels else None
     registrations = sum(isinstance(step, RegistrationStep) for step in steps)
     report = _report(ratings, replay, registrations=registrations, rows=len(rows), seconds=seconds)
     report["labels"] = None if judged is None else judged.to_wire()
@@ -143,15 +138,16 @@ def _read(path: Path) -> str:
         raise RatingsFileError(f"{path.name} is not UTF-8") from error
 
 
-def _bearer(key_file: Path | None, data: Path) -> dict[str, str]:
-    default = data / "keys" / "operator.key"
-    if key_file is None and not default.exists():
-        return {}  # a registry with --dev asks for none
-    return {"Authorization": f"Bearer {_read(key_file or default).strip()}"}
+def _own_key_file(key_file: Path | None, data: Path | None) -> Path | None:
+    """Return the file of the operator's bearer key; None looks where every command looks."""
+    if key_file is not None or data is None:
+        return key_file
+    own = data / "keys" / "operator.key"
+    return own if own.exists() else None
 
 
-def _operator_root(operator_keys: Path | None, data: Path) -> Signer:
-    path = operator_keys or data / "keys"
+def _operator_root(operator_keys: Path | None, data: Path | None) -> Signer:
+    path = operator_keys or (data or Path(os.environ.get("BONAFIDES_DATA_DIR", ".bonafides"))) / "keys"
     return load_key_ring(path / "operator-root.json" if path.is_dir() else path).signer
 
 
@@ -165,11 +161,6 @@ def _open_members(path: Path, needed: Sequence[str]) -> Members:
     if len(wanted) > len(listed) or not path.exists():
         save_member_keys(path, members, wanted)
     return members
-
-
-def _first_time(steps: Sequence[Any]) -> int:
-    first: int = steps[0].time_ms
-    return first
 
 
 # ---------------------------------------------------------------- what is told

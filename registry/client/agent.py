@@ -187,10 +187,16 @@ class Agent(Speaker):
         return self.view().transport.get(f"/v1/agents/{did_segment(did or self.did)}/standing", context=context)
 
     def acknowledged(self) -> list[AcceptedEvent]:
-        """Return every event that the registry has acknowledged to this agent, from the acceptances kept.
+        """Return every event that the agent's registry has acknowledged to it, from the acceptances kept.
 
         Raises:
             AcceptanceError: ``acceptance_invalid``.
         """
         kept = self._files.load_acceptances() if self._files else ()
-        return [one for document in kept for one in self.view().verify_acceptance(document, events=())]
+        view = self.view()
+        found: list[AcceptedEvent] = []
+        for document in kept:
+            subject = document.get("credentialSubject")
+            if isinstance(subject, dict) and subject.get("origin") == view.identity().origin:
+                found.extend(view.verify_acceptance(document, events=()))
+        return found

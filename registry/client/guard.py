@@ -111,7 +111,6 @@ def guard(
 
     Spec: specs/decision.md, request binding
     """
-
     rule = _Rule(action, gateway, agent, capabilities, risk)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

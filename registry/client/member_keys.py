@@ -26,7 +26,7 @@ from did_methods.codec import base58_encode, base64url_decode, base64url_encode,
 from did_methods.errors import BonafidesError
 from did_methods.keys import SEED_BYTES, SigningKey
 from did_methods.timestamp import format_timestamp
-from registry.client.ratings import STRENGTH_PER_POINT, Rating, RegistrationStep, SignedStep
+from registry.client.ratings import STRENGTH_PER_POINT, RegistrationStep, SignedStep
 from registry.credentials.kinds import CONTEXTS, KINDS_BY_NAME
 from registry.errors import ConflictError, DependencyError, ParseError
 

@@ -22,6 +22,11 @@ class Operator:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def transport(self) -> Transport:
+        """The transport, with the operator's key."""
+        return self._transport
+
     def epoch(self, *, time_ms: int | None = None) -> dict[str, Any]:
         """Log an epoch now: voices are computed anew.
 

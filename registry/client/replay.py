@@ -14,26 +14,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
 
-import httpx
-
-from did_methods.codec import JsonValue, base64url_encode, parse_json_object
-from did_methods.errors import BonafidesError
+from did_methods.codec import base64url_encode
 from did_methods.keys import Signer
-from did_methods.timestamp import format_timestamp
+from registry.client.errors import RegistryAnswerError, RegistryRefusedError
 from registry.client.member_keys import Members, SignedLine
+from registry.client.operator import Operator
 from registry.client.ratings import EpochStep, SignedStep, Step
+from registry.client.transport import did_segment
+from registry.client.view import RegistryView
 from registry.credentials.issue_registry import issue_root_list
-from registry.errors import ConflictError, DeniedError, DependencyError
+from registry.errors import ConflictError
 
 MOST_LINES: Final = 1_000  # what one batch may hold
 AHEAD: Final = 4  # signed batches kept ready
-_ANSWER_BYTES: Final = 16 << 20
-_ANSWER_VALUES: Final = 1_000_000
 _PAGE: Final = 100
-_FOUND, _NOT_FOUND = 200, 404
-_OK: Final = (200, 201)
+_NOT_FOUND: Final = 404
 
 
 class ImportProfileError(ConflictError):
@@ -41,27 +37,6 @@ class ImportProfileError(ConflictError):
 
     code = "import_needs_replay_registry"
     title = "Only a replay registry takes an import"
-
-
-class ImportRefusedError(DeniedError):
-    """The registry refused what was sent; its own code is in the parameters."""
-
-    code = "import_refused"
-    title = "The registry refused the import"
-
-
-class ImportUnreachableError(DependencyError):
-    """The registry does not answer."""
-
-    code = "import_registry_unreachable"
-    title = "The registry does not answer"
-
-
-class ImportAnswerError(DependencyError):
-    """The registry's answer is not what was asked for."""
-
-    code = "import_answer_unexpected"
-    title = "The registry's answer is not of the form expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,43 +74,41 @@ class ReplayClient:
     """Speaks to one registry.
 
     Args:
-        http: with the registry's base URL and, where it asks for one, the operator's bearer key.
+        operator: of the registry; in a replay all writes are the operator's.
     """
 
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._transport = operator.transport
+        self._view = RegistryView(operator.transport)
 
     def read_facts(self) -> RegistryFacts:
         """Read what is needed before anything is sent.
 
         Raises:
             ImportProfileError: import_needs_replay_registry.
-            ImportUnreachableError: import_registry_unreachable.
-            ImportAnswerError: import_answer_unexpected.
+            RegistryError: as `Transport.get`.
         """
-        log = self._get("/log.json")
-        if log.get("profile") != "replay":
+        identity = self._view.identity()
+        if identity.profile != "replay":
             raise ImportProfileError(
                 "this registry is live and takes no times of the past; start one with: bonafides serve --profile replay"
             )
-        did = _text(log, "registry_did")
-        indices: list[int] = []
-        roots: tuple[int, tuple[str, ...]] = (0, ())
-        epoch_ms = 0
-        for entry in self._chain(did):
-            indices.append(entry["index"])
-            subject = entry["leaf"]["event"].get("credentialSubject", {})
-            if entry["kind"] == "epoch":
-                epoch_ms = max(epoch_ms, entry["time"])
-            elif entry["kind"] == "root_list":
-                roots = max(roots, (subject["number"], tuple(subject["roots"])))
-        return RegistryFacts(_text(log, "origin"), did, roots[1], roots[0], epoch_ms, tuple(sorted(indices)))
+        roots = self._transport.get("/v1/roots")
+        entries = list(self._chain(identity.registry_did))
+        return RegistryFacts(
+            identity.origin,
+            identity.registry_did,
+            tuple(roots["roots"]),
+            int(roots["number"]),
+            max((entry["time"] for entry in entries if entry["kind"] == "epoch"), default=0),
+            tuple(sorted(entry["index"] for entry in entries)),
+        )
 
     def _chain(self, did: str) -> Iterator[dict[str, Any]]:
         before: int | None = None
         while True:
-            query = f"?limit={_PAGE}" + ("" if before is None else f"&before={before}")
-            page = self._get(f"/v1/agents/{quote(did, safe='')}/events{query}")
+            page = self._transport.get(f"/v1/agents/{did_segment(did)}/events", limit=_PAGE, before=before)
             yield from page["events"]
             before = page["next"]
             if before is None:
@@ -143,79 +116,49 @@ class ReplayClient:
 
     def find_index(self, event_id: bytes) -> int | None:
         """Return where an event stands in the log, or None."""
-        answer = self._send("GET", f"/v1/events/{base64url_encode(event_id)}")
-        if answer.status_code == _NOT_FOUND:
+        try:
+            return int(self._transport.get(f"/v1/events/{base64url_encode(event_id)}")["index"])
+        except RegistryRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
             return None
-        return int(_checked(answer)["index"])
 
     def send_batch(self, lines: Sequence[SignedLine]) -> int:
-        """Log a batch; return how many were in the log before.
+        """Log a batch and verify its acceptance; return how many were in the log before.
 
         Raises:
-            ImportRefusedError: import_refused, with the line of the first statement refused.
-            ImportAnswerError: import_answer_unexpected when the acceptance does not cover what was sent.
+            RegistryRefusedError: registry_refused, with the line of the first statement refused.
+            RegistryAnswerError: registry_answer_invalid.
+            AcceptanceError: acceptance_invalid.
+            RegistryUnreachableError: registry_unreachable.
         """
-        body = b"\n".join(line.data for line in lines)
-        answer = _checked(
-            self._send("POST", "/v1/events:batch", content=body, headers={"Content-Type": "application/x-ndjson"})
-        )
+        answer = self._transport.post_lines("/v1/events:batch", b"\n".join(line.data for line in lines))
         results = answer.get("results")
         if not isinstance(results, list) or len(results) != len(lines):
-            raise ImportAnswerError("one result a line was expected")
+            raise RegistryAnswerError("one result a line was expected")
         for line, result in zip(lines, results, strict=True):
             if "problem" in result:
-                where = f"line {line.line} of the file" if line.line else "a registration"
-                raise _refusal(result["problem"], where)
-        accepted = answer["acceptance"]["credentialSubject"]["accepted"]
-        if [one["event"] for one in accepted] != [base64url_encode(line.event_id) for line in lines]:
-            raise ImportAnswerError("the acceptance names other events than were sent")
+                raise _refusal(result["problem"], line)
+        self._view.verify_acceptance(answer.get("acceptance"), events=[line.event_id for line in lines])
         return sum(bool(result["repeated"]) for result in results)
 
     def log_epoch(self, time_ms: int) -> None:
         """Log an epoch at an instant."""
-        _checked(self._send("POST", "/v1/epochs", json={"time": format_timestamp(time_ms)}))
+        self._operator.epoch(time_ms=time_ms)
 
     def log_statement(self, document: dict[str, Any]) -> None:
         """Log one signed statement."""
-        _checked(self._send("POST", "/v1/events", json=document))
+        self._transport.post("/v1/events", document)
 
     def read_standing(self, did: str) -> dict[str, Any]:
         """Return an agent's standing as the registry states it."""
-        return self._get(f"/v1/agents/{quote(did, safe='')}/standing")
-
-    def _get(self, path: str) -> dict[str, Any]:
-        return _checked(self._send("GET", path))
-
-    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **arguments)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ImportUnreachableError(type(error).__name__) from error
+        return self._transport.get(f"/v1/agents/{did_segment(did)}/standing")
 
 
-def _checked(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        body = parse_json_object(answer.content, max_bytes=_ANSWER_BYTES, max_nodes=_ANSWER_VALUES)
-    except BonafidesError as error:
-        raise ImportAnswerError(f"status {answer.status_code}, not JSON", status=answer.status_code) from error
-    if answer.status_code not in _OK:
-        raise _refusal(body, f"status {answer.status_code}")
-    return body
-
-
-def _refusal(problem: dict[str, JsonValue], where: str) -> ImportRefusedError:
+def _refusal(problem: dict[str, Any], line: SignedLine) -> RegistryRefusedError:
+    where = f"line {line.line} of the file" if line.line else "a registration"
     text = problem.get("detail") or problem.get("title") or "no reason was given"
-    status = problem.get("status")
-    return ImportRefusedError(
-        f"{where}: {text}", code=str(problem.get("code", "")), status=status if isinstance(status, int) else 0
-    )
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise ImportAnswerError(f"{name} is missing")
-    return value
+    return RegistryRefusedError(str(problem.get("code")), f"{where}: {text}", status=int(problem.get("status", 0)))
 
 
 # ---------------------------------------------------------------- the replay
@@ -304,7 +247,7 @@ class Replay:
             on_progress: called with the number of signed steps that are durable since the last call.
 
         Raises:
-            ImportRefusedError, ImportUnreachableError, ImportAnswerError: run the same import again to go on.
+            RegistryError: as `ReplayClient.send_batch`; run the same import again to go on.
         """
         parts = _cut(steps, self.batch)
         with ThreadPoolExecutor(1, thread_name_prefix="signing") as pool:

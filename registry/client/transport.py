@@ -34,6 +34,7 @@ MAX_ANSWER_NODES: Final = 500_000
 TRIES: Final = 3
 PAUSE_S: Final = 0.2
 JSON_TYPE: Final = "application/json"
+LINES_TYPE: Final = "application/x-ndjson"
 
 _TRANSIENT: Final = frozenset({502, 503, 504})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -139,12 +140,22 @@ class Transport:
         """Post a JSON object and return the one that answers it; errors as in `get`."""
         return _checked(self.send("POST", path, body=canonicalize(dict(document)))).to_object()
 
+    def post_lines(self, path: str, lines: bytes) -> dict[str, Any]:
+        """Post JSON lines and return the object that answers them; errors as in `get`."""
+        return _checked(self.send("POST", path, body=lines, media_type=LINES_TYPE)).to_object()
+
     def delete(self, path: str) -> dict[str, Any]:
         """Delete what is at a path; errors as in `get`."""
         return _checked(self.send("DELETE", path)).to_object()
 
     def send(
-        self, method: str, path: str, *, body: bytes | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+        media_type: str = JSON_TYPE,
     ) -> Answer:
         """Send a request until it is answered, at most the number of tries.
 
@@ -158,7 +169,7 @@ class Transport:
             if attempt:
                 time.sleep(PAUSE_S * 2 ** (attempt - 1))
             try:
-                answer = self._send_once(method, path, body, query)
+                answer = self._send_once(method, path, body, query=query, media_type=media_type)
             except (httpx.TransportError, httpx.DecodingError, OSError) as error:
                 problem = str(error) or type(error).__name__
                 continue
@@ -166,8 +177,10 @@ class Transport:
                 return answer
         raise RegistryUnreachableError(f"no answer from {self.url}: {problem}")
 
-    def _send_once(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> Answer:
-        headers = {} if body is None else {"Content-Type": JSON_TYPE}
+    def _send_once(
+        self, method: str, path: str, body: bytes | None, *, query: Mapping[str, str] | None, media_type: str
+    ) -> Answer:
+        headers = {} if body is None else {"Content-Type": media_type}
         with self._client.stream(method, path, content=body, params=query or None, headers=headers) as response:
             parts: list[bytes] = []
             size = 0

@@ -34,7 +34,7 @@ def replay_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
         BonafidesError: the leaf does not parse, breaks a rule, or is not what the state demands.
     """
     leaf = parse_leaf(data)
-    statement = parse_statement(leaf.event)
+    statement = parse_statement(leaf.event, _event_bytes(data))
     return _fold(draft, leaf, data, VerifiedStatement(statement, (), claimed_time_ms(statement)))
 
 
@@ -53,7 +53,7 @@ def verify_leaf(draft: Draft, data: bytes, *, signatures: SignatureSink | None =
     Spec: FORMATS "Leaf", "Evidence hygiene".
     """
     leaf = parse_leaf(data)
-    statement = parse_statement(leaf.event)
+    statement = parse_statement(leaf.event, _event_bytes(data))
     if signatures is None or not isinstance(statement, CredentialStatement):
         # A presentation may hold credentials that do not verify, and a DID entry is verified as it is folded.
         return _fold(draft, leaf, data, verify_at(draft, statement, time_ms=leaf.time_ms))
@@ -99,6 +99,11 @@ class _PostponingKeys:
         """Return the active key (see `Draft.find_key`)."""
         key = self.draft.find_key(verification_method, purpose)
         return replace(key, public_key=_PostponedKey(key.public_key, self.sink))
+
+
+def _event_bytes(data: bytes) -> bytes:
+    """Return the event's bytes out of a leaf that parsed: they stand between its first name and its second."""
+    return data[len(b'{"event":') : data.rindex(b',"format":"')]
 
 
 def _origin(draft: Draft) -> str:

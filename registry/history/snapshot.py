@@ -96,7 +96,7 @@ def load_state(data: bytes) -> LogState:
     return LogState(
         head=_head_from(document["head"]),
         tables=tables,
-        reputation=ReputationState.load(base64url_decode(document["reputation"])),
+        reputation=ReputationState.load(base64url_decode(document["reputation"], max_chars=MAX_BYTES)),
         silenced=set(document["silenced"]),
         journal=[StateChange(*row) for row in document["journal"]],
         times=list(document["times"]),

@@ -80,8 +80,12 @@ class VerifiedStatement:
     created_ms: int
 
 
-def parse_statement(document: dict[str, Any]) -> Statement:
+def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) -> Statement:
     """Parse a document into the statement that it is.
+
+    Args:
+        document: what `parse_json_object` returned.
+        event_bytes: its canonical bytes, where they are at hand.
 
     Raises:
         StatementKindError: ``kind_unknown``.
@@ -95,16 +99,16 @@ def parse_statement(document: dict[str, Any]) -> Statement:
         did = state.get("id") if isinstance(state, dict) else None
         if not isinstance(did, str):
             raise StatementKindError("the DID log entry has no state.id")
-        return DidOperationStatement(did, document, event_id(document), canonicalize(document))
+        return DidOperationStatement(did, document, event_id(document), event_bytes or canonicalize(document))
     types = document.get("type")
     if isinstance(types, list) and "VerifiablePresentation" in types:
         presentation = parse_presentation(document)
-        return RegistrationStatement(presentation, event_id(document), canonicalize(document))
+        return RegistrationStatement(presentation, event_id(document), event_bytes or canonicalize(document))
     if isinstance(types, list) and "VerifiableCredential" in types:
         credential = parse_credential(document)
         if not credential.kind.logged:
             raise KindNotLoggedError(credential.kind.name)
-        return CredentialStatement(credential, canonicalize(document))
+        return CredentialStatement(credential, event_bytes or canonicalize(document))
     raise StatementKindError
 
 

@@ -224,7 +224,8 @@ class RegistryAudit:
         if pending.is_settled:
             return checkpoint
         if pending.differing:
-            time.sleep(min(PAUSE_S * 2, self._plan.patience_s))  # what the list showed is under a checkpoint after the next tick
+            # What the list showed is under a checkpoint after the next tick.
+            time.sleep(min(PAUSE_S * 2, self._plan.patience_s))
         newer = self._checkpoint_of(pending.target)
         if newer.checkpoint.size > self._audit.size:
             self._read_up_to(newer, lambda leaf: self._catch_up(pending, leaf))

@@ -69,9 +69,9 @@ class Authority:
         head = self._state.head
         if head.genesis is None or head.genesis.profile == _REPLAY or head.epoch is None:
             return False
-        if now_ms - head.epoch.time_ms >= EPOCH_INTERVAL_MS:
+        if now_ms - head.epoch.logged_ms >= EPOCH_INTERVAL_MS:
             return True
-        if now_ms - head.epoch.time_ms < EPOCH_MINIMUM_GAP_MS:
+        if now_ms - head.epoch.logged_ms < EPOCH_MINIMUM_GAP_MS:
             return False
         changed = head.live_vouches_changed * 1_000 > head.live_vouches * EPOCH_CHANGED_VOUCHES_PERMILLE
         return changed or head.root_lists[-1].index != head.epoch.root_list_index

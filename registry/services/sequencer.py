@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -137,6 +138,8 @@ class Sequencer:
         self._thread: threading.Thread | None = None
         self._on_tick: list[Callable[[], None]] = []
         self._failed: BaseException | None = None
+        self.busy_s = 0.0
+        """Seconds spent on appending since the process began."""
 
     # ------------------------------------------------------------ the callers' side
 
@@ -234,6 +237,7 @@ class Sequencer:
 
         Called on the writer thread, or before it is started.
         """
+        began = time.monotonic()
         batch = _Batch(self.state.draft(), self._clock.now_ms())
         results = [(submission, self._place(batch, submission)) for submission in group]
         if batch.leaves:
@@ -244,6 +248,7 @@ class Sequencer:
                 if not isinstance(error, CommitFailedError):
                     self._resolve(results)
                     raise
+        self.busy_s += time.monotonic() - began
         self._resolve(results)
 
     @staticmethod

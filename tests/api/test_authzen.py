@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from did_methods.codec import parse_json_object
+from registry.decisions.verdict import replay
 from tests.support.asgi import Answer
 from tests.support.registry import GATEWAY, OPERATOR, World
 
@@ -201,7 +202,9 @@ def test_repeating_a_request_repeats_the_decision(reading: World) -> None:
 
 def test_each_decision_is_recorded_and_replays(reading: World) -> None:
     """The record can be read at once under the evaluation id, and its vector decides the same again, byte for byte."""
-    for request in (reading.actors["alice"].request("read"), reading.actors["bob"].request("write"), GOOD):
+    alice, bob = reading.actors["alice"], reading.actors["bob"]
+    unproven = alice.request("read", domain="elsewhere.example/00000000")
+    for request in (alice.request("read"), bob.request("write"), unproven, GOOD):
         answer = reading.decide(request)
         found = reading.web.get(f"/v1/decisions/{answer['context']['evaluation_id']}", headers=GATEWAY)
         assert found.status == 200
@@ -209,6 +212,7 @@ def test_each_decision_is_recorded_and_replays(reading: World) -> None:
         stored = reading.registry.recorder.find(answer["context"]["evaluation_id"])
         assert stored is not None
         assert parse_json_object(stored.record) == found.json["record"]
+        assert replay(stored.record, reading.registry.decisions.pack) == stored.record
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Zzo="}])

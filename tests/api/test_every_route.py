@@ -25,6 +25,8 @@ READS = {
     "/v1/log/proof/inclusion?index=0": "application/json",
     "/v1/log/proof/consistency?from=3": "application/json",
     "/v1/agents": "application/json",
+    "/v1/roots": "application/json",
+    "/v1/standings": "application/json",
     "/v1/agents/{did}": "application/json",
     "/v1/agents/{did}/state": "application/json",
     "/v1/agents/{did}/standing": "application/json",
@@ -97,7 +99,7 @@ def test_no_route_is_left_out_here(reading: World) -> None:
     """The tables of this module know every address of the application."""
     known = {template.partition("?")[0] for template in READS}
     for path, methods in _routes(reading):
-        if methods == {"GET"} and "decisions" not in path:
+        if methods == {"GET"} and "decisions" not in path and path != "/v1/gateways":
             plain = path.replace("{path:path}", "0/000.p/5").replace("{index}", "0").replace("{slug}", "alice")
             assert plain.replace("{event_id}", "{event}") in known, path
 
@@ -160,6 +162,17 @@ def _wrong_requests(alice: Actor) -> list[tuple[str, str, Any, dict[str, str]]]:
         ("POST", "/v1/epochs", body, OPERATOR),
         ("POST", "/v1/quarantines", {"did": MARK, "reason": MARK}, OPERATOR),
         ("POST", "/v1/releases", body, OPERATOR),
+        ("POST", "/v1/gateways", body, OPERATOR),
+        ("POST", "/v1/gateways", {"name": MARK}, OPERATOR),
+        ("POST", "/v1/gateways", {"name": "x", "role": MARK}, OPERATOR),
+        ("POST", "/v1/gateways", {"name": "operator"}, OPERATOR),
+        ("DELETE", f"/v1/gateways/{MARK}", None, OPERATOR),
+        ("GET", f"/v1/standings?by={MARK}", None, {}),
+        ("GET", f"/v1/standings?top={MARK}", None, {}),
+        ("GET", f"/v1/standings?at={MARK}", None, {}),
+        ("GET", f"/v1/standings?context={MARK}", None, {}),
+        ("GET", f"/v1/agents/{alice.did}/standing?at={MARK}", None, {}),
+        ("GET", f"/v1/agents/{alice.did}/standing?at=1970-01-01T00:00:00Z", None, {}),
         ("POST", f"/v1/agents/{alice.did}/did-log", {"state": {"id": MARK}}, {}),
         ("POST", f"/v1/agents/{alice.did}/did-log", {"state": {"id": alice.did}, MARK: MARK}, {}),
         ("POST", f"/v1/agents/did:key:{MARK}/did-log", {"state": {"id": f"did:key:{MARK}"}}, {}),
@@ -216,6 +229,7 @@ def test_wrong_input_is_a_counted_problem_that_repeats_nothing(reading: World) -
         ("/v1/epochs", OPERATOR, 415),
         ("/v1/quarantines", OPERATOR, 415),
         ("/v1/releases", OPERATOR, 415),
+        ("/v1/gateways", OPERATOR, 415),
         ("/v1/agents/{did}/did-log", {}, 415),
     ],
 )

@@ -15,7 +15,7 @@ from registry.api import wire
 from registry.config import SettingError, load_settings
 from tests.support.registry import GATEWAY, OPERATOR, World, open_world, serve
 
-OPERATOR_DOORS = ("/v1/epochs", "/v1/quarantines", "/v1/releases")
+OPERATOR_DOORS = ("/v1/epochs", "/v1/quarantines", "/v1/releases", "/v1/gateways")
 
 
 @pytest.fixture
@@ -48,11 +48,32 @@ def test_operator_doors_need_the_operators_key(
 ) -> None:
     """Without the operator's very key nothing of the operator's is done, also from loopback."""
     before = reading.fingerprint()
-    body = {} if target == "/v1/epochs" else {"did": reading.actors["alice"].did, "reason": "attack"}
+    bodies: dict[str, dict[str, str]] = {"/v1/epochs": {}, "/v1/gateways": {"name": "mallory", "role": "operator"}}
+    body = bodies.get(target, {"did": reading.actors["alice"].did, "reason": "attack"})
+    keys = dict(reading.app.state.api.guard.keys)
     answer = reading.web.post(target, body, headers=sent)
     assert (answer.status, answer.code) == (status, code)
     assert (status != 401) or answer.headers["www-authenticate"].startswith("Bearer")
+    assert reading.app.state.api.guard.keys == keys
     assert reading.fingerprint() == before
+
+
+def test_keys_are_given_and_taken_by_the_operator(world: World) -> None:
+    """A key is shown once, works at once, is nowhere else to be read, and is dead the moment it is taken away."""
+    given = world.web.post("/v1/gateways", {"name": "edge"}, headers=OPERATOR)
+    assert (given.status, given.json["role"]) == (201, "gateway")
+    key = {"authorization": f"Bearer {given.json['key']}"}
+    asked = world.agent("alice").request("read")
+    assert world.web.post("/access/v1/evaluation", asked, headers=key).status == 200
+    assert world.web.get("/v1/gateways", headers=key).code == "operator_only"
+    listed = world.web.get("/v1/gateways", headers=OPERATOR)
+    assert given.json["key"].encode() not in listed.body + world.web.get("/metrics").body
+    assert {"name": "edge", "role": "gateway"} in listed.json["gateways"]
+    assert world.web.post("/v1/gateways", {"name": "edge"}, headers=OPERATOR).code == "gateway_exists"
+    for headers, code in ((key, "operator_only"), ({}, "bearer_key_required")):
+        assert world.web.send("DELETE", "/v1/gateways/edge", headers=headers).code == code
+    assert world.web.send("DELETE", "/v1/gateways/edge", headers=OPERATOR).status == 200
+    assert world.web.post("/access/v1/evaluation", asked, headers=key).status == 401
 
 
 def test_records_of_decisions_need_a_key(reading: World) -> None:

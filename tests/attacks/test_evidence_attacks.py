@@ -227,7 +227,7 @@ def _forgeries(world: World, alice: Actor) -> dict[str, dict[str, Any]]:
             root_list=b"r" * 32,
             commitment=b"c" * 32,
             **common,
-        ),  # fmt: skip
+        ),
         "quarantine": issue_quarantine(signer=alice.signer, subject=world.operator.did, reason="x", **common),
         "release": issue_release(signer=alice.signer, subject=world.operator.did, reason="x", **common),
         "root list": issue_root_list(signer=mallory, registry_did=registry_did, number=2, roots=[alice.did], **common),

@@ -158,7 +158,13 @@ def broken() -> list[Vector]:
     revocation = next(leaf.index for leaf in log.leaves if leaf.kind == "revocation")
     registration = next(leaf.index for leaf in log.leaves if leaf.kind == "registration")
     edited = change(vouch, good[vouch].replace(b'"strength":80', b'"strength":81'))
-    add("edited-strength", "One digit of a vouch changed; tree and checkpoint made anew.", edited, vouch, "proof_invalid")
+    add(
+        "edited-strength",
+        "One digit of a vouch changed; tree and checkpoint made anew.",
+        edited,
+        vouch,
+        "proof_invalid",
+    )
     add("edited-under-old-checkpoint", "The same under the old checkpoint: the root differs too.", edited, vouch,
         "proof_invalid", note=log.checkpoint())  # fmt: skip
     add("truncated", "The newest entry is missing under the old checkpoint.", good[:-1], None, "entries_missing",

@@ -114,7 +114,9 @@ class Operator:
             if "RegistryEpochCredential" in event.get("type", ()):
                 event = self._epoch(state, event, time_ms)  # noqa: PLW2901
             statement = parse_statement(event)
-            leaves.append(sequence(draft, VerifiedStatement(statement, (), claimed_time_ms(statement)), time_ms=time_ms))
+            leaves.append(
+                sequence(draft, VerifiedStatement(statement, (), claimed_time_ms(statement)), time_ms=time_ms)
+            )
             draft.commit()
         data = [leaf.data for leaf in leaves]
         newest = max(i for i, leaf in enumerate(leaves) if leaf.kind == "epoch")

@@ -104,7 +104,9 @@ def test_growth_in_several_steps(world: World) -> None:
 def test_a_checkpoint_that_does_not_follow(world: World) -> None:
     """A registry that answers from entries under no checkpoint is told so, not believed."""
     world.registry.sequencer._on_tick = []
-    report = _audit(world, patience_s=0.3, before_standing=lambda: world.submit(world.actors["alice"].passport()) and None)
+    report = _audit(
+        world, patience_s=0.3, before_standing=lambda: world.submit(world.actors["alice"].passport()) and None
+    )
     assert [(one.code, one.expected, one.found) for one in report.findings] == [
         ("checkpoint_lags", str(world.size), str(world.size - 1))
     ]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from did_methods.codec import base64url_encode
+from did_methods.canonical import canonicalize
+from did_methods.codec import base64url_encode, parse_json
+from did_methods.errors import DidError
 from did_methods.keys import PublicKey, SignatureInvalidError
 from registry.adapters.signature_pool import SignaturePool, verify_jobs
 from registry.audit.finding import CODES, make_finding, sort_findings
@@ -170,6 +176,65 @@ def test_workers_verify_exactly_what_keys_verify(log: LogBuilder) -> None:
     assert verify_jobs([good, bad, bad._replace(leaf=9)]) == 4
 
 
+# ---------------------------------------------------------------- batches and bad bytes
+
+
+def test_the_state_does_not_depend_on_where_batches_end(log: LogBuilder) -> None:
+    """Settling after every entry, after some, or once gives the state of the log."""
+    root, alice = key_actor("root-agent"), key_actor("alice")
+    for number in range(4):
+        log.vouch(root, alice)
+        log.set_state("release" if number % 2 else "quarantine", key_actor("bob"))
+        log.wait(HOUR_MS)
+        log.epoch(covers=log.state.head.size - number % 3)
+    for step in (1, 3, 1_000):
+        audit = LogAudit(ORIGIN, log.log_key)
+        for number, data in enumerate(log.entries):
+            audit.take(data)
+            if number % step == 0:
+                audit.settle()
+        audit.finish()
+        assert audit.is_sound
+        assert audit.state == log.state
+
+
+@given(data=st.data())
+def test_no_entry_makes_the_audit_fall_over(data: st.DataObject) -> None:
+    """Whatever an operator puts in the place of an entry is a finding at its index, never a crash."""
+    log = _fuzzed_log()
+    at = data.draw(st.integers(0, len(log.leaves) - 1))
+    leaf = parse_json(log.leaves[at].data)
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder, name = data.draw(st.sampled_from(list(_places(leaf))))
+        holder[name] = data.draw(st.sampled_from([None, 0, -1, 2**53, "", "did:key:z", "é", [], {}, [{}], True, 1.5]))
+    try:
+        entry = canonicalize(leaf)
+    except DidError:
+        entry = b"{}"
+    audit = audited(log, [*log.entries[:at], entry, *log.entries[at + 1 :]])
+    if entry != log.leaves[at].data:
+        assert min(one.index for one in audit.findings if one.index is not None) == at
+
+
+@lru_cache(maxsize=1)
+def _fuzzed_log() -> LogBuilder:
+    log = LogBuilder().open(key_actor("root-agent"))
+    root, alice = log.agent("root-agent"), log.agent("alice", hosted=True)
+    log.epoch()
+    log.vouch(root, alice, "coding")
+    log.passport(alice)
+    log.set_state("quarantine", alice)
+    return log
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every (container, key) of a JSON value."""
+    names = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for name in names:
+        yield value, name
+        yield from _places(value[name])
+
+
 # ---------------------------------------------------------------- hashes
 
 
@@ -295,4 +360,16 @@ def test_findings_are_sorted_by_weight_and_entry() -> None:
         ("root_mismatch", None),
         ("epoch_late", 1),
     ]
-    assert given[0].to_wire() == {"code": "epoch_late", "severity": "remark", "title": CODES["epoch_late"][1], "index": 1}
+    assert given[0].to_wire() == {
+        "code": "epoch_late",
+        "severity": "remark",
+        "title": CODES["epoch_late"][1],
+        "index": 1,
+    }
+
+
+def test_the_page_lists_the_audits_own_codes() -> None:
+    """specs/audit.md has one row for each code, with its weight and meaning."""
+    page = (Path(__file__).resolve().parents[2] / "specs" / "audit.md").read_text("utf-8")
+    rows = {line for line in page.splitlines() if line.startswith("| `")}
+    assert {f"| `{code}` | {severity} | {title} |" for code, (severity, title) in CODES.items()} <= rows

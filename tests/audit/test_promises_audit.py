@@ -200,9 +200,7 @@ def test_promise_3_a_wrong_standing_in_one_context_is_named(scene: Scene) -> Non
         ("asOf", 86_400_000, "standing_instant"),
     ],
 )
-def test_promise_3_an_answer_about_another_moment_is_named(
-    scene: Scene, member: str, change: int, code: str
-) -> None:
+def test_promise_3_an_answer_about_another_moment_is_named(scene: Scene, member: str, change: int, code: str) -> None:
     """The registry cannot choose the log prefix or the instant that suits it."""
     alice = scene.actors["alice"]
 

@@ -134,7 +134,9 @@ def test_a_checkpoint_signed_by_another_key(scene: Scene, operator: Operator) ->
     """A note under another key is no checkpoint of this log, whatever it says."""
     registry = scene.world.registry
     head = registry.log.signed_head
-    forged = sign_checkpoint(Checkpoint(scene.world.origin, head.size, head.root_hash), operator.registry_signer.signing_key)
+    forged = sign_checkpoint(
+        Checkpoint(scene.world.origin, head.size, head.root_hash), operator.registry_signer.signing_key
+    )
     registry.log._signed = SignedHead(head.size, head.root_hash, forged)
     report = scene.audit()
     assert codes(report) == {"note_unverified"}

@@ -181,7 +181,7 @@ def test_an_agent_may_choose_another_registry(live: Live, tmp_path: Path) -> Non
         agent.register(url)
         assert agent.present(challenge="c")["proof"]["domain"] == other.origin != live.world.origin
         assert Agent.load(str(agent.key_file)).known_url == url
-        assert len(Agent.load(str(agent.key_file)).acknowledged_at(other.origin)) == 1
+        assert len(Agent.load(str(agent.key_file)).acknowledged()) == 1
 
 
 def test_a_method_that_is_none() -> None:

@@ -138,13 +138,14 @@ class LogMachine(RuleBasedStateMachine):
         draft = verified.draft()
         assert [verify_leaf(draft, leaf.data) for leaf in self.log.leaves] == self.log.leaves
         draft.commit()
-        for start in range(0, len(self.log.leaves), 7):
-            draft = replayed.draft()
-            for leaf in self.log.leaves[start : start + 7]:
+        draft = replayed.draft()
+        for start in range(0, len(self.log.leaves), 5):
+            for leaf in self.log.leaves[start : start + 5]:
                 replay_leaf(draft, leaf.data)
-            draft.commit()
-            if start % 14 == 0:
+            draft.commit()  # and used again, twice of three times
+            if start % 15 == 0:
                 replayed = load_state(dump_state(replayed))
+                draft = replayed.draft()
         assert verified == self.log.state
         assert replayed == self.log.state
 

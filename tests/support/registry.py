@@ -178,7 +178,12 @@ def world_settings(data_dir: Path, *, on_disk: bool = False, **more: Any) -> Set
 
 @contextmanager
 def open_world(
-    data_dir: Path, *, clock: ManualClock | None = None, on_disk: bool = False, **more: Any
+    data_dir: Path,
+    *,
+    clock: ManualClock | None = None,
+    on_disk: bool = False,
+    automatic_epochs: bool = False,
+    **more: Any,
 ) -> Iterator[World]:
     """Open and start a registry with one gateway and one operator key; stop it at the end.
 
@@ -186,6 +191,7 @@ def open_world(
         data_dir: its folder; open it again with `on_disk` to restart the same registry.
         clock: kept across restarts by the caller.
         on_disk: keep the database in a file.
+        automatic_epochs: let the registry log epochs by itself; else none comes between what a test does.
         **more: members of `Settings`, for example dev or profile.
     """
     clock = clock or ManualClock()
@@ -197,6 +203,8 @@ def open_world(
             registry.gateways.add(name, role=name, key_digest=digest, now_ms=clock.now_ms())
     app = create_app(registry)
     web = Web(app)
+    if not automatic_epochs:
+        registry.authority.epoch_due = lambda **_now: False  # type: ignore[method-assign]
     registry.start()
     try:
         yield World(registry, app, web, clock)

@@ -1,0 +1,289 @@
+"""Breaks the code on purpose, one named mutation at a time, and sees the tests of the promises notice.
+
+Each row of `MUTATIONS` is a change of the code that would break one of the seven promises, with the tests that must fail
+on it. The tree is copied to a temporary folder, the tests pass there unchanged, then each mutation is applied to the
+copy, must be noticed, and is undone. Nothing in the checkout is touched. specs/promises.md tells what each one means.
+
+    scripts/mutations.py [--list] [NAME …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("did_methods", "registry", "tests", "specs", "scripts")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One way to break a promise.
+
+    Attributes:
+        promise: its number, 1 to 7.
+        name: kebab-case.
+        edits: (file, text that stands there once, text instead).
+        tests: pytest node ids that must fail on it.
+    """
+
+    promise: int
+    name: str
+    edits: tuple[tuple[str, str, str], ...]
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation(
+        1,
+        "a-strangers-key-signs",
+        (
+            (
+                "registry/credentials/verify.py",
+                'if proof.verification_method.partition("#")[0] != signer:',
+                "if False:",
+            ),
+            (
+                "registry/credentials/verify.py",
+                "if key.controller != signer or key.method_id != proof.verification_method:",
+                "if False:",
+            ),
+        ),
+        (
+            "tests/attacks/test_evidence_attacks.py::test_the_key_of_another_did",
+            "tests/attacks/test_evidence_attacks.py::test_the_registry_key_does_not_sign_for_agents",
+        ),
+    ),
+    Mutation(
+        1,
+        "anybody-speaks-for-the-registry",
+        (("registry/history/rules.py", "if credential.issuer != expected:", "if False:"),),
+        ("tests/attacks/test_evidence_attacks.py::test_nobody_speaks_for_the_registry",),
+    ),
+    Mutation(
+        1,
+        "an-old-key-signs-on",
+        (
+            (
+                "registry/history/sequence.py",
+                "if draft.find_key(key.method_id, purpose).public_key != key.public_key:",
+                "if False:",
+            ),
+        ),
+        ("tests/attacks/test_evidence_attacks.py::test_a_key_that_is_rotated_out_in_the_same_batch",),
+    ),
+    Mutation(
+        2,
+        "the-event-id-covers-the-proof",
+        (("did_methods/data_integrity.py", 'return sha256_jcs(_without(document, "proof"))', "return sha256_jcs(document)"),),
+        ("tests/attacks/test_evidence_attacks.py::test_a_second_signature_is_the_same_event",),
+    ),
+    Mutation(
+        2,
+        "whatever-verifies-is-logged",
+        (("registry/history/statement.py", "if not credential.kind.logged:", "if False:"),),
+        ("tests/attacks/test_bad_input.py::test_a_statement_that_does_not_hold",),
+    ),
+    Mutation(
+        3,
+        "a-leaf-is-not-compared-with-what-the-log-gives",
+        (("registry/history/replay.py", "if sequenced.data != data:", "if False:"),),
+        ("tests/audit/test_tampering.py::test_an_edited_frame",),
+    ),
+    Mutation(
+        3,
+        "a-restart-trusts-any-snapshot",
+        (("registry/services/snapshot.py", "or store.right_edge(snapshot[0]).root() != snapshot[1]", "or False"),),
+        ("tests/services/test_restart.py::test_a_restart_changes_nothing",),
+    ),
+    Mutation(
+        4,
+        "idleness-costs-nothing",
+        (
+            (
+                "registry/reputation/score.py",
+                "(min(balance, ceiling) * idle) >> POWER_BITS",
+                "min(balance, ceiling)",
+            ),
+            (
+                "registry/reputation/score.py",
+                "return (standing.cap * idle_factor(standing.cap_ms, now_ms)) >> POWER_BITS",
+                "return standing.cap",
+            ),
+        ),
+        ("tests/properties/test_score_laws.py::test_every_day_costs_something_above_the_start",),
+    ),
+    Mutation(
+        4,
+        "the-ratchet-lets-go",
+        (("registry/reputation/score.py", "        excess = min(excess, cap)\n", "        excess += 0\n"),),
+        ("tests/properties/test_score_laws.py",),
+    ),
+    Mutation(
+        4,
+        "a-repeated-vouch-adds",
+        (("registry/history/rules.py", "    if old is not None:\n        del draft.live[old]\n", ""),),
+        ("tests/attacks/test_evidence_attacks.py::test_repeating_a_vouch_replaces_it",),
+    ),
+    Mutation(
+        5,
+        "what-was-remembered-outlives-its-proof",
+        (("registry/services/decision.py", "now_ms >= known.expires_ms", "now_ms > known.expires_ms"),),
+        (
+            "tests/attacks/test_decision_attacks.py"
+            "::test_a_proof_of_the_same_request_repeats_until_it_expires",
+        ),
+    ),
+    Mutation(
+        5,
+        "the-record-leaves-a-fact-out",
+        (
+            (
+                "registry/decisions/facts.py",
+                '"facts": dict(self.values()),',
+                '"facts": {**self.values(), "proof_fault": ""},',
+            ),
+        ),
+        ("tests/api/test_authzen.py::test_each_decision_is_recorded_and_replays",),
+    ),
+    Mutation(
+        6,
+        "readers-see-what-is-not-on-the-disk",
+        (
+            (
+                "registry/services/sequencer.py",
+                "        try:\n            self._store.append(",
+                "        batch.draft.commit()\n        try:\n            self._store.append(",
+            ),
+        ),
+        (
+            "tests/services/test_commit.py::test_a_commit_that_fails_changes_nothing",
+            "tests/services/test_commit.py::test_a_quarantine_that_was_not_committed_does_not_bite",
+        ),
+    ),
+    Mutation(
+        6,
+        "a-broken-proof-counts-as-none",
+        (
+            (
+                "registry/services/decision.py",
+                'return _Proof("none", _FAULTS.get(error.code, "proof_invalid"), base64url_encode(digest))',
+                "return _Proof()",
+            ),
+        ),
+        ("tests/attacks/test_decision_attacks.py::test_a_broken_proof_is_worse_than_none",),
+    ),
+    Mutation(
+        6,
+        "a-batch-passes-the-budget",
+        (("registry/services/sequencer.py", "        self._admission.count(verified, time_ms=time_ms)\n", ""),),
+        ("tests/attacks/test_floods.py::test_one_batch_holds_no_more_than_the_budget",),
+    ),
+    Mutation(
+        7,
+        "the-two-hashes-are-swapped",
+        (
+            (
+                "did_methods/data_integrity.py",
+                "return options_hash + hashlib.sha256(canonicalize(unsecured_document)).digest()",
+                "return hashlib.sha256(canonicalize(unsecured_document)).digest() + options_hash",
+            ),
+        ),
+        ("tests/did_methods/test_data_integrity.py::test_valid_documents_verify",),
+    ),
+    Mutation(
+        7,
+        "a-tile-hashes-without-its-prefix",
+        (("registry/log/merkle.py", 'sha256(b"\\x00" + entry)', "sha256(entry)"),),
+        ("tests/log/test_merkle.py", "tests/log/test_vectors.py"),
+    ),
+    Mutation(
+        7,
+        "the-decision-door-takes-any-content-type",
+        (
+            (
+                "registry/api/decision.py",
+                '.partition(";")[0].strip().lower() != "application/json":',
+                '.partition(";")[0].strip().lower() == "nothing":',
+            ),
+        ),
+        ("tests/api/test_authzen.py::test_a_wrong_content_type_is_400",),
+    ),
+)
+
+
+def copy_tree(target: Path) -> None:
+    """Copy what the tests need."""
+    skip = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, target / name, ignore=skip)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy2(ROOT / name, target / name)
+
+
+def run_tests(folder: Path, tests: Sequence[str]) -> bool:
+    """Say whether the tests pass in a copy of the tree."""
+    vectors = os.environ.get("BONAFIDES_VECTORS") or str(ROOT.parent / "shared" / "vectors")
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "BONAFIDES_VECTORS": vectors,
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the tests could not be run: {' '.join(tests)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def apply(folder: Path, mutation: Mutation) -> dict[Path, str]:
+    """Change the copy; return what stood there."""
+    before: dict[Path, str] = {}
+    for name, old, new in mutation.edits:
+        path = folder / name
+        text = path.read_text("utf-8")
+        before.setdefault(path, text)
+        if text.count(old) != 1:
+            raise SystemExit(f"{mutation.name}: {name} holds the text {text.count(old)} times, not once: {old!r}")
+        path.write_text(text.replace(old, new), "utf-8")
+    return before
+
+
+def main() -> int:
+    """Return the exit code: 1 when a mutation went unnoticed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--list", action="store_true", help="show the table and run nothing")
+    arguments = parser.parse_args()
+    chosen = [one for one in MUTATIONS if not arguments.names or one.name in arguments.names]
+    if arguments.list:
+        for one in chosen:
+            print(f"{one.promise}  {one.name}: {', '.join(one.tests)}")
+        return 0
+    unnoticed = []
+    with tempfile.TemporaryDirectory(prefix="bonafides-mutations-") as name:
+        folder = Path(name)
+        copy_tree(folder)
+        tests = sorted({test for one in chosen for test in one.tests})
+        if not run_tests(folder, tests):
+            raise SystemExit("the tests fail before anything was changed")
+        for one in chosen:
+            before = apply(folder, one)
+            noticed = [test for test in one.tests if not run_tests(folder, [test])]
+            for path, text in before.items():
+                path.write_text(text, "utf-8")
+            missed = sorted(set(one.tests) - set(noticed))
+            print(f"promise {one.promise}  {'noticed  ' if not missed else 'UNNOTICED'}  {one.name} {' '.join(missed)}", flush=True)
+            unnoticed += missed
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
