@@ -12,14 +12,13 @@ import typer
 
 from did_methods.canonical import canonicalize
 from did_methods.timestamp import format_timestamp
-from registry.cli.options import As, KeyFile, Url, as_operator, connect, load_agent, look_at
+from registry.cli.options import As, Did, KeyFile, Url, as_operator, connect, load_agent, look_at
 from registry.cli.output import Json, Output, make_table, no_table, short_did
 from registry.errors import ParseError
 
 app = typer.Typer(no_args_is_help=True, help="Create, register and look at agents.")
 PAGE = 100
 
-Did = Annotated[str, typer.Argument(metavar="DID", help="The agent.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens; the last part of the DID.")]
 Reason = Annotated[str, typer.Option("--reason", help="A slug, for example leaked-key.")]
 

@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from registry.client.transport import Transport
     from registry.client.view import RegistryView
 
+
+def named_did(text: str) -> str:
+    """Return the DID that an argument names: a DID, or the name of one of your own agents."""
+    if text.startswith("did:"):
+        return text
+    from registry.adapters.key_file import load_key_ring
+    from registry.client.files import list_key_files
+
+    known = {path.stem: path for path in list_key_files()}
+    if text not in known:
+        names = ", ".join(known) or "none"
+        raise typer.BadParameter(f"neither a DID nor the name of one of your agents ({names})")
+    return load_key_ring(known[text]).did
+
+
+Did = Annotated[
+    str, typer.Argument(metavar="DID", parser=named_did, help="The agent: its DID, or the name of one of your own.")
+]
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "BONAFIDES_KEY"
 KEY_FILE_VARIABLE = "BONAFIDES_KEY_FILE"

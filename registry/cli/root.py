@@ -13,14 +13,13 @@ from did_methods.canonical import canonicalize
 from registry.adapters.key_file import load_key_ring
 from registry.adapters.system_clock import SystemClock
 from registry.cli.files import read_document
-from registry.cli.options import Url, connect, look_at
+from registry.cli.options import Did, Url, connect, look_at
 from registry.cli.output import Json, Output
 from registry.credentials.issue_registry import issue_root_list
 from registry.errors import ConflictError, NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Show and change the roots that voices come from.")
 
-Did = Annotated[str, typer.Argument(metavar="DID", help="The agent.")]
 RootKey = Annotated[
     Path, typer.Option("--root-key", help="The operator root's key file; it signs here, and is not sent anywhere.")
 ]

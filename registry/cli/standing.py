@@ -8,14 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from did_methods.timestamp import format_timestamp
-from registry.cli.options import Context, Url, connect
+from registry.cli.options import Context, Url, connect, named_did
 from registry.cli.output import Json, Output, make_table, no_table
 
 _MICRO = 1_000_000
 
 
 def standing(
-    did: Annotated[str | None, typer.Argument(metavar="[DID]", help="The agent; without it, a ranking.")] = None,
+    did: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DID]", parser=named_did, help="The agent (or the name of one of your own); without it, a ranking."
+        ),
+    ] = None,
     top: Annotated[int | None, typer.Option("--top", min=1, max=100, help="The best N of all.")] = None,
     bottom: Annotated[int | None, typer.Option("--bottom", min=1, max=100, help="The worst N of all.")] = None,
     by: Annotated[str, typer.Option("--by", help="Order by score or by record.")] = "score",

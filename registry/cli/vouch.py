@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from did_methods.canonical import canonicalize
-from registry.cli.options import As, Context, Url, load_agent
+from registry.cli.options import As, Context, Did, Url, load_agent
 from registry.cli.output import Json, Output, short_did
 from registry.errors import ParseError
 
 if TYPE_CHECKING:
     from registry.client.speaker import Receipt
 
-Did = Annotated[str, typer.Argument(metavar="DID", help="The other agent.")]
 Private = Annotated[
     list[str] | None,
     typer.Option("--private", help="NAME=TEXT that the public statement only commits to; repeat it."),
