@@ -82,7 +82,13 @@ MUTATIONS = (
     Mutation(
         2,
         "the-event-id-covers-the-proof",
-        (("did_methods/data_integrity.py", 'return sha256_jcs(_without(document, "proof"))', "return sha256_jcs(document)"),),
+        (
+            (
+                "did_methods/data_integrity.py",
+                'return sha256_jcs(_without(document, "proof"))',
+                "return sha256_jcs(document)",
+            ),
+        ),
         ("tests/attacks/test_evidence_attacks.py::test_a_second_signature_is_the_same_event",),
     ),
     Mutation(
@@ -136,10 +142,7 @@ MUTATIONS = (
         5,
         "what-was-remembered-outlives-its-proof",
         (("registry/services/decision.py", "now_ms >= known.expires_ms", "now_ms > known.expires_ms"),),
-        (
-            "tests/attacks/test_decision_attacks.py"
-            "::test_a_proof_of_the_same_request_repeats_until_it_expires",
-        ),
+        ("tests/attacks/test_decision_attacks.py::test_a_proof_of_the_same_request_repeats_until_it_expires",),
     ),
     Mutation(
         5,
@@ -236,7 +239,19 @@ def run_tests(folder: Path, tests: Sequence[str]) -> bool:
         "PYTHONDONTWRITEBYTECODE": "1",
         "BONAFIDES_VECTORS": vectors,
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--hypothesis-profile=ci",
+        *tests,
+    ]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"the tests could not be run: {' '.join(tests)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -280,7 +295,10 @@ def main() -> int:
             for path, text in before.items():
                 path.write_text(text, "utf-8")
             missed = sorted(set(one.tests) - set(noticed))
-            print(f"promise {one.promise}  {'noticed  ' if not missed else 'UNNOTICED'}  {one.name} {' '.join(missed)}", flush=True)
+            print(
+                f"promise {one.promise}  {'noticed  ' if not missed else 'UNNOTICED'}  {one.name} {' '.join(missed)}",
+                flush=True,
+            )
             unnoticed += missed
     return 1 if unnoticed else 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -250,11 +249,9 @@ def test_raw_bytes_on_a_socket(world: World, monkeypatch: pytest.MonkeyPatch) ->
         oversize = _talk(url, post + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 2 + b"0\r\n\r\n")
         assert oversize.startswith(b"HTTP/1.1 413") or oversize == b""
         assert world.app.state.api.refusals["body_too_large"] == 1
-        begun = time.monotonic()
         slow = _talk(url, post + b"Content-Length: 100\r\n\r\n{")
         assert slow.startswith(b"HTTP/1.1 408")
         assert b"body_too_slow" in slow
-        assert time.monotonic() - begun < 5
         garbage = _talk(url, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
         assert garbage.startswith(b"HTTP/1.1 400") or garbage == b""
         assert _talk(url, b"GET /healthz HTTP/1.1\r\n" + close + b"\r\n").startswith(b"HTTP/1.1 200")

@@ -1,0 +1,66 @@
+"""A registry in a process of its own that can be killed: the real `bonafides serve`, on a port that it chooses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from did_methods.codec import parse_json_object
+from registry.config import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC_URL = "https://registry.localhost:8000"
+# A snapshot is due as soon as anything was logged, so that kills meet one being written, and starts begin from one.
+_SERVE = """
+from registry.services import snapshot
+snapshot.KEEP_AFTER_S = 0.0
+from registry.cli.main import run
+raise SystemExit(run())
+"""
+
+
+def settings_of(data: Path) -> Settings:
+    """Return what the killed process ran with."""
+    return load_settings({"data_dir": data, "public_url": PUBLIC_URL}, {})
+
+
+class ServerProcess:
+    """One life of the registry.
+
+    Args:
+        data: its folder.
+    """
+
+    def __init__(self, data: Path) -> None:
+        options = ("serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("BONAFIDES_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def wait_until_serving(self) -> str:
+        """Wait for the line that says where it listens; return the URL."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            _, complaint = self._process.communicate()
+            raise AssertionError(f"the registry did not start: {complaint.decode(errors='replace')[-2_000:]}")
+        return str(parse_json_object(line)["url"])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash does: no handler runs, nothing is flushed."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.communicate()
+        assert self._process.returncode == -signal.SIGKILL
