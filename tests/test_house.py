@@ -23,7 +23,8 @@ MAX_FUNCTION_LINES = 60
 LONGER_FILES: dict[str, str] = {}
 LONGER_FUNCTIONS: dict[str, str] = {}
 # The only places that may turn any exception into an answer; elsewhere whoever catches everything raises it again.
-CATCH_ALL = {"registry/api/problems.py", "registry/cli/main.py"}
+# The sequencer contains a defect in the one submission that met it, logs it, and drops the draft.
+CATCH_ALL = {"registry/api/problems.py", "registry/cli/main.py", "registry/services/sequencer.py"}
 
 
 def _sources(*folders: str) -> Iterator[Path]:

@@ -7,6 +7,7 @@ their answer. A batch that cannot be committed leaves no trace in memory.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -33,6 +34,7 @@ from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.tile import append_leaves
 from registry.storage.log import LogStore, Opening, StoredEntryError
 
+_LOG = logging.getLogger(__name__)
 BATCH = 512
 QUEUE_LIMIT = 20_000
 TICK_S = 0.2
@@ -141,8 +143,6 @@ class Sequencer:
         self.busy_s = 0.0
         """Seconds spent on appending since the process began."""
 
-    # ------------------------------------------------------------ the callers' side
-
     def submit(self, submission: Submission) -> Future[list[Outcome]]:
         """Queue a submission; its future gives one outcome per statement, in order, once they are durable.
 
@@ -186,8 +186,6 @@ class Sequencer:
         """The committed tree's compact range; a copy."""
         with self.lock:
             return self._edge.copy()
-
-    # ------------------------------------------------------------ the writer's side
 
     def _run(self) -> None:
         while True:
@@ -239,7 +237,13 @@ class Sequencer:
         """
         began = time.monotonic()
         batch = _Batch(self.state.draft(), self._clock.now_ms())
-        results = [(submission, self._place(batch, submission)) for submission in group]
+        try:
+            results = [(submission, self._place(batch, submission)) for submission in group]
+        except Exception:
+            if self._thread is None:
+                raise
+            self._isolate(group)
+            return
         if batch.leaves:
             try:
                 self._commit(batch)
@@ -250,6 +254,18 @@ class Sequencer:
                     raise
         self.busy_s += time.monotonic() - began
         self._resolve(results)
+
+    def _isolate(self, group: Sequence[Submission]) -> None:
+        """Find the submission that met a defect of ours, and refuse it alone: it must not stop the log for all.
+
+        The draft in which it happened is dropped, so nothing half-folded is kept.
+        """
+        if len(group) > 1:
+            for submission in group:
+                self.append([submission])
+            return
+        _LOG.exception("a submission met a defect and was refused")
+        group[0].future.set_exception(BonafidesError("this is a defect of the registry; its log says more"))
 
     @staticmethod
     def _resolve(results: Sequence[tuple[Submission, list[Outcome] | BonafidesError]]) -> None:
