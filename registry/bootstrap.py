@@ -14,16 +14,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from did_methods.codec import base64url_encode, parse_json_object
+from did_methods.codec import base64url_encode
 from did_methods.keys import SigningKey
 from registry.adapters.identity import make_key_identity, make_webvh_identity
 from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
 from registry.adapters.system_clock import Clock, SystemClock
-from registry.config import Settings, check_settings
+from registry.config import SettingError, Settings, check_settings
 from registry.decisions.policy import PolicyPack
 from registry.errors import ConflictError, DependencyError
 from registry.history.state import Genesis, LogState
-from registry.limits import LEAF_BYTES
+from registry.log.entry import parse_leaf
 from registry.log.note import NoteSigner
 from registry.services.admission import DAY_MS, LeafBudgets, RegistrationRates
 from registry.services.agent import AgentService
@@ -61,6 +61,13 @@ class KeysMissingError(DependencyError):
 
     code = "registry_keys_missing"
     title = "A key of this registry is missing"
+
+
+class PolicyFolderError(DependencyError):
+    """The folder does not hold the three files of a policy pack."""
+
+    code = "policy_files_missing"
+    title = "This folder holds no policy pack"
 
 
 @dataclass(slots=True)
@@ -114,13 +121,17 @@ def open_registry(settings: Settings, *, clock: Clock | None = None, policy: Pol
 
     Raises:
         DatabaseBusyError: ``database_in_use``.
+        SettingError: ``setting_invalid``, a folder that cannot be used.
         GenesisMismatchError: ``genesis_mismatch``.
         KeysMissingError: ``registry_keys_missing``.
         BonafidesError: a damaged log or key file.
     """
     clock = clock or SystemClock()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(settings.database_url)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = Database(settings.database_url)
+    except OSError as error:
+        raise SettingError(f"the data folder {settings.data_dir} cannot be used: {error.strerror}") from error
     try:
         return _open(settings, clock, database, policy or load_policy(settings.policy_dir))
     except BaseException:
@@ -184,13 +195,14 @@ def load_policy(folder: Path | None) -> PolicyPack:
 
     Raises:
         PolicyPackError: the pack is not sound.
+        PolicyFolderError: ``policy_files_missing``.
     """
     folder = folder or Path(__file__).parent / "decisions" / "policies"
     files = {
         suffix: next(iter(sorted(folder.glob(f"*{suffix}"))), None) for suffix in (".cedar", ".cedarschema", ".json")
     }
     if None in files.values():
-        raise DependencyError(f"the policy folder needs a .cedar, a .cedarschema and a .json file: {folder.name}")
+        raise PolicyFolderError(f"a .cedar, a .cedarschema and a .json file are needed in {folder.name}")
     policies, schema, manifest = (path.read_bytes() for path in files.values() if path is not None)
     return PolicyPack.load(policies, schema, manifest)
 
@@ -202,9 +214,9 @@ def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms
         entries = store.entries(max(0, begin - 512), begin)
         for entry in entries:
             if entry.time_ms >= today:
-                for party in parse_json_object(entry.data, max_bytes=LEAF_BYTES)["parties"]:
-                    if "signer" in party["roles"]:
-                        budgets.count_signer(party["did"], time_ms=entry.time_ms)
+                for party in parse_leaf(entry.data).parties:
+                    if "signer" in party.roles:
+                        budgets.count_signer(party.did, time_ms=entry.time_ms)
         if entries and entries[0].time_ms < today:
             return
 
@@ -219,9 +231,12 @@ def _first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], d
     now_ms = 0 if settings.profile == "replay" else clock.now_ms()
     folder = settings.keys_dir
     if any((folder / f"{name}.json").exists() for name in _KEY_FILES):
-        # A first start that was killed between writing keys and the first entry: those keys were never published.
+        # A first start that was killed between writing keys and the first entry. Or the settings name another, empty
+        # database, and these are the only keys of a log that exists: so they are put aside, never deleted.
+        aside = secrets.token_hex(4)
         for name in _KEY_FILES:
-            (folder / f"{name}.json").unlink(missing_ok=True)
+            if (folder / f"{name}.json").exists():
+                (folder / f"{name}.json").rename(folder / f"{name}.json.aside-{aside}")
     registry, registry_entry = make_webvh_identity(
         host, port, (), seeds=[secrets.token_bytes(32) for _ in range(3)], now_ms=now_ms
     )

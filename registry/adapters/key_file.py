@@ -17,6 +17,8 @@ from pathlib import Path
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
+from did_methods.codec_errors import JsonError
+from did_methods.errors import DidError
 from did_methods.keys import KeySigner, SigningKey
 from registry.errors import ConflictError, DependencyError, ParseError
 
@@ -88,13 +90,19 @@ def parse_key_ring(data: bytes) -> KeyRing:
     Raises:
         KeyFileFormatError: ``key_file_malformed``.
     """
-    document = parse_json_object(data, max_bytes=MAX_BYTES)
+    try:
+        document = parse_json_object(data, max_bytes=MAX_BYTES)
+    except JsonError as error:
+        raise KeyFileFormatError(f"{KeyFileFormatError.title}: {error.detail}") from error
     keys, did, method = document.get("keys"), document.get("did"), document.get("verificationMethod")
     if document.get("format") != FORMAT or not isinstance(keys, dict) or "signing" not in keys:
         raise KeyFileFormatError
     if not isinstance(did, str) or not isinstance(method, str):
         raise KeyFileFormatError
-    return KeyRing(did, method, {role: SigningKey(base64url_decode(str(seed))) for role, seed in keys.items()})
+    try:
+        return KeyRing(did, method, {role: SigningKey(base64url_decode(str(seed))) for role, seed in keys.items()})
+    except DidError as error:
+        raise KeyFileFormatError(f"{KeyFileFormatError.title}: a key is not 32 bytes in base64url") from error
 
 
 def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False) -> None:

@@ -13,10 +13,12 @@ from starlette.responses import Response
 
 from did_methods.codec import base64url_encode, parse_json
 from did_methods.timestamp import format_timestamp, parse_timestamp
+from registry.api.event import check_writer
 from registry.api.state import ApiState, state_of
 from registry.api.wire import did_in_path, json_response, read_body, read_json
 from registry.errors import ParseError
 from registry.limits import EVENT_BODY_BYTES, EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
+from registry.log.entry import LEAF_DEPTH
 from registry.services.agent import Standing, agent_wire
 
 router = APIRouter(tags=["agents"])
@@ -49,6 +51,7 @@ async def post_agent(request: Request) -> Response:
     """Register an agent: ``{"presentation": …, "didLog": [first did:webvh entry]}``."""
     api = state_of(request)
     document = await read_json(request, max_bytes=REGISTRATION_BODY_BYTES)
+    check_writer(api, request)
     accepted = await run_in_threadpool(
         api.registry.agents.register, document, source=api.guard.source(request), rates=api.registry.rates
     )
@@ -144,7 +147,7 @@ async def get_agent_events(request: Request) -> Response:
             "kind": entry.kind,
             "time": entry.time_ms,
             "event": base64url_encode(entry.event_id),
-            "leaf": parse_json(entry.data),
+            "leaf": parse_json(entry.data, max_depth=LEAF_DEPTH),
         }
         for count, entry in rows
     ]
@@ -158,6 +161,7 @@ async def post_did_log(request: Request) -> Response:
     api = state_of(request)
     did = did_in_path(request, prefix="/v1/agents/", suffix="did-log")
     entry = await read_json(request, max_bytes=EVENT_BODY_BYTES)
+    check_writer(api, request)
     state = entry.get("state")
     if not isinstance(state, dict) or state.get("id") != did:
         raise QueryError("the entry is of another DID than the path")

@@ -15,6 +15,7 @@ from registry.api.state import ApiState, state_of
 from registry.api.wire import json_response, read_body, read_json
 from registry.errors import LimitError, NotFoundError
 from registry.limits import BATCH_BODY_BYTES, BATCH_LINES, EVENT_BODY_BYTES
+from registry.log.entry import LEAF_DEPTH
 from registry.services.sequencer import Accepted
 
 router = APIRouter(tags=["events"])
@@ -98,7 +99,7 @@ async def get_event(request: Request, event_id: str) -> Response:
         "leafHash": base64url_encode(found.leaf_hash),
         "time": found.time_ms,
         "kind": entry.kind,
-        "leaf": parse_json(entry.data),
+        "leaf": parse_json(entry.data, max_depth=LEAF_DEPTH),
     }
     return json_response(body | api.profile)
 

@@ -12,7 +12,7 @@ import typer
 
 from did_methods.canonical import canonicalize
 from did_methods.timestamp import format_timestamp
-from registry.cli.options import As, Did, KeyFile, Url, as_operator, connect, load_agent, look_at
+from registry.cli.options import As, Did, KeyFile, Url, as_operator, connect, json_option, load_agent, look_at
 from registry.cli.output import Json, Output, make_table, no_table, short_did
 from registry.errors import ParseError
 
@@ -38,7 +38,9 @@ def create(
         str | None, typer.Option("--public-url", help="The registry's address in DIDs; then nothing is asked.")
     ] = None,
     method: Annotated[str, typer.Option("--method", help="webvh, or key for a short-lived agent.")] = "webvh",
-    path: Annotated[Path | None, typer.Option("--file", help="The key file.  [default: in the agents' folder]")] = None,
+    path: Annotated[
+        Path | None, typer.Option("--file", help="The key file.  \\[default: in the agents' folder]")
+    ] = None,
     register: Annotated[bool, typer.Option("--register", help="Register at once.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -97,7 +99,7 @@ def register(
 def show(did: Did, url: Url = None, as_json: Json = False) -> None:
     """Show one agent: state, registration, passport, standing.
 
-    Example: bonafides agent show did:key:z6Mk…
+    Example: bonafides agent show did:webvh:Qm…
     """
     from registry.client.transport import did_segment
 
@@ -220,13 +222,12 @@ def present(
 
     Example: bonafides agent present --action payments.read --resource invoice:42
     """
-    from did_methods.codec import parse_json
     from registry.cli.files import read_document
 
     document = load_agent(as_name, url).present(
         action=action,
         resource=resource,
-        parameters=None if parameters is None else parse_json(parameters.encode()),
+        parameters=json_option(parameters, "--parameters"),
         challenge=challenge,
         domain=domain,
         credentials=[read_document(path) for path in credential or ()],
@@ -238,7 +239,7 @@ def present(
 def quarantine(did: Did, reason: Reason, url: Url = None, key_file: KeyFile = None, as_json: Json = False) -> None:
     """Suspend an agent at once (operator). Its voice is nothing from the next epoch on.
 
-    Example: bonafides agent quarantine did:key:z6Mk… --reason leaked-key
+    Example: bonafides agent quarantine did:webvh:Qm… --reason leaked-key
     """
     as_operator(url, key_file).quarantine(did, reason=reason)
     _told(as_json, did, "suspended", reason)
@@ -248,7 +249,7 @@ def quarantine(did: Did, reason: Reason, url: Url = None, key_file: KeyFile = No
 def release(did: Did, reason: Reason, url: Url = None, key_file: KeyFile = None, as_json: Json = False) -> None:
     """End an agent's suspension (operator).
 
-    Example: bonafides agent release did:key:z6Mk… --reason key-rotated
+    Example: bonafides agent release did:webvh:Qm… --reason key-rotated
     """
     as_operator(url, key_file).release(did, reason=reason)
     _told(as_json, did, "active", reason)
@@ -266,7 +267,7 @@ def revoke(
 ) -> None:
     """Revoke an agent for ever: signed by the operator root, which may lie offline.
 
-    Example: bonafides agent revoke did:key:z6Mk… --reason stolen --root-key /media/usb/operator-root.json
+    Example: bonafides agent revoke did:webvh:Qm… --reason stolen --root-key /media/usb/operator-root.json
     """
     from registry.adapters.key_file import load_key_ring
     from registry.adapters.system_clock import SystemClock

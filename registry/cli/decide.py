@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from did_methods.codec import parse_json
 from registry.cli.exits import ExitCode
 from registry.cli.files import read_document
-from registry.cli.options import DEFAULT_URL, As, KeyFile, Url, bearer_key, load_agent
+from registry.cli.options import DEFAULT_URL, As, KeyFile, Url, bearer_key, json_option, load_agent, named_did
 from registry.cli.output import Json, Output, no_table
 from registry.client.decision import UNAVAILABLE, Decision
 from registry.errors import ParseError
@@ -27,7 +26,10 @@ class WhoActsError(ParseError):
 def decide(
     action: Annotated[str, typer.Option("--action", help="For example payments.refund.")],
     resource: Annotated[str, typer.Option("--resource", help="type:id, for example invoice:42.")],
-    agent: Annotated[str | None, typer.Argument(metavar="[DID]", help="Who acts, if not one of your own.")] = None,
+    agent: Annotated[
+        str | None,
+        typer.Argument(metavar="[DID]", parser=named_did, help="Who acts, if it does not prove itself here."),
+    ] = None,
     as_name: As = None,
     parameters: Annotated[str | None, typer.Option("--parameters", help="JSON, bound by its digest.")] = None,
     presentation: Annotated[
@@ -47,7 +49,7 @@ def decide(
     """
     from registry.client.gateway import Gateway
 
-    values = None if parameters is None else parse_json(parameters.encode())
+    values = json_option(parameters, "--parameters")
     shown = [read_document(path) for path in credential or ()]
     proof = None if presentation is None else read_document(presentation)
     if agent is None:

@@ -44,6 +44,8 @@ _BY_FAMILY: tuple[tuple[type[BonafidesError], ExitCode], ...] = (
     (DidError, ExitCode.NOT_VERIFIED),
 )
 _BY_STATUS = {404: ExitCode.NOT_FOUND, 409: ExitCode.CONFLICT, 503: ExitCode.UNREACHABLE}
+# To a caller over HTTP a database that another process holds is a 503; to whoever starts a second one, a conflict.
+_BY_CODE = {"database_in_use": ExitCode.CONFLICT}
 
 
 def exit_code_of(error: BonafidesError) -> ExitCode:
@@ -51,6 +53,8 @@ def exit_code_of(error: BonafidesError) -> ExitCode:
     status = error.params.get("status")
     if isinstance(status, int):
         return _BY_STATUS.get(status, ExitCode.REFUSED)
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
     return next((code for family, code in _BY_FAMILY if isinstance(error, family)), ExitCode.INTERNAL)
 
 

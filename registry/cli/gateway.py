@@ -19,7 +19,7 @@ from registry.errors import DependencyError, NotFoundError
 app = typer.Typer(no_args_is_help=True, help="Give and take away the keys of gateways.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens.")]
-Data = Annotated[Path | None, typer.Option("--data", envvar="BONAFIDES_DATA_DIR", help="The data folder, if stopped.")]
+Data = Annotated[Path | None, typer.Option("--data", envvar="BONAFIDES_DATA_DIR", help="The registry's data folder.")]
 
 
 class CallerNotFoundError(NotFoundError):
@@ -44,7 +44,11 @@ def add(
     """
     role = "operator" if operator else "gateway"
     with _local_store(url, data) as store:
-        key = as_operator(url, key_file).add_gateway(name, role=role) if store is None else _add(store, name, role)
+        key = (
+            as_operator(url, key_file, data=data).add_gateway(name, role=role)
+            if store is None
+            else _add(store, name, role)
+        )
     output = Output(as_json=as_json)
 
     def tell() -> None:
@@ -62,7 +66,7 @@ def remove(name: Name, data: Data = None, url: Url = None, key_file: KeyFile = N
     """
     with _local_store(url, data) as store:
         if store is None:
-            as_operator(url, key_file).remove_gateway(name)
+            as_operator(url, key_file, data=data).remove_gateway(name)
         elif not store.remove(name):
             raise CallerNotFoundError
     output = Output(as_json=as_json)
@@ -77,7 +81,7 @@ def list_gateways(data: Data = None, url: Url = None, key_file: KeyFile = None, 
     """
     with _local_store(url, data) as store:
         if store is None:
-            callers = [(one["name"], one["role"]) for one in as_operator(url, key_file).gateways()]
+            callers = [(one["name"], one["role"]) for one in as_operator(url, key_file, data=data).gateways()]
         else:
             callers = sorted(store.load().values())
     output = Output(as_json=as_json)

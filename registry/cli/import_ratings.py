@@ -58,16 +58,16 @@ Roots = Annotated[
 ]
 OperatorKeys = Annotated[
     Path | None,
-    typer.Option("--operator-keys", help="Key file of the operator root, or its folder.  [default: DATA/keys]"),
+    typer.Option("--operator-keys", help="Key file of the operator root, or its folder.  \\[default: DATA/keys]"),
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="The registry's data folder, where its operator's two keys lie.  [default: .bonafides]"
+        "--data", help="The registry's data folder, where its operator's two keys lie.  \\[default: .bonafides]"
     ),
 ]
 Keys = Annotated[
-    Path | None, typer.Option("--keys", help="Where the members' keys are kept.  [default: FILE.keys.jsonl]")
+    Path | None, typer.Option("--keys", help="Where the members' keys are kept.  \\[default: FILE.keys.jsonl]")
 ]
 
 

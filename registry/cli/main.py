@@ -145,6 +145,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else (0 if done.code is None else ExitCode.INTERNAL)
     except BonafidesError as error:
         told = error.detail if error.detail.startswith(error.title) else f"{error.title}: {error.detail}"
+        if "member" in error.params:
+            told += f": {error.params['member']}"
         _complain(told, problem_code_of(error))
         return exit_code_of(error)
     except KeyboardInterrupt:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
+from did_methods.codec import parse_json
+from did_methods.codec_errors import JsonError
 from registry.adapters.key_file import KeyFileUnreadableError
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ def named_did(text: str) -> str:
 Did = Annotated[
     str, typer.Argument(metavar="DID", parser=named_did, help="The agent: its DID, or the name of one of your own.")
 ]
+
+
+def json_option(text: str | None, name: str) -> Any:
+    """Return the value that an option gives as JSON; None where it was not given."""
+    try:
+        return None if text is None else parse_json(text.encode())
+    except JsonError as error:
+        raise typer.BadParameter(f"this is not JSON: {error.detail}", param_hint=name) from error
+
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_VARIABLE = "BONAFIDES_KEY"
 KEY_FILE_VARIABLE = "BONAFIDES_KEY_FILE"
@@ -42,14 +54,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="BONAFIDES_URL", help=f"The registry.  [default: {DEFAULT_URL}]", show_envvar=True),
+    typer.Option("--url", envvar="BONAFIDES_URL", help=f"The registry.  \\[default: {DEFAULT_URL}]", show_envvar=True),
 ]
 As = Annotated[
     str | None,
     typer.Option(
         "--as",
         envvar="BONAFIDES_AGENT",
-        help="Which agent you are: a name, or a key file.  [default: the only one there is]",
+        help="Which agent you are: a name, or a key file.  \\[default: the only one there is]",
     ),
 ]
 KeyFile = Annotated[
@@ -98,13 +110,16 @@ def look_at(url: str | None) -> RegistryView:
     return RegistryView(connect(url))
 
 
-def bearer_key(url: str | None, key_file: Path | None, *, operator: bool = False) -> str | None:
+def bearer_key(
+    url: str | None, key_file: Path | None, *, operator: bool = False, data: Path | None = None
+) -> str | None:
     """Return the caller's bearer key: from the file given, the environment, or this machine's own registry.
 
     Args:
         url: where it will be sent; the key of this machine's registry is sent to this machine only.
         key_file: the file given.
         operator: look for ``keys/operator.key`` in the data folder too.
+        data: the data folder, where a command was told.
 
     Raises:
         KeyFileUnreadableError: ``key_file_unreadable``.
@@ -113,7 +128,7 @@ def bearer_key(url: str | None, key_file: Path | None, *, operator: bool = False
         return os.environ[KEY_VARIABLE].strip()
     path = key_file
     if path is None and operator and urlsplit(url or DEFAULT_URL).hostname in _LOOPBACK:
-        own = Path(os.environ.get("BONAFIDES_DATA_DIR", ".bonafides")) / "keys" / "operator.key"
+        own = (data or Path(os.environ.get("BONAFIDES_DATA_DIR", ".bonafides"))) / "keys" / "operator.key"
         path = own if own.exists() else None
     if path is None:
         return None
@@ -123,7 +138,7 @@ def bearer_key(url: str | None, key_file: Path | None, *, operator: bool = False
         raise KeyFileUnreadableError(f"{path.name}: {error.strerror}") from error
 
 
-def as_operator(url: str | None, key_file: Path | None) -> Operator:
+def as_operator(url: str | None, key_file: Path | None, *, data: Path | None = None) -> Operator:
     """Return the operator's view of the registry.
 
     A key found in this folder's registry may belong to another one than that at the URL; one that runs with --dev
@@ -135,7 +150,7 @@ def as_operator(url: str | None, key_file: Path | None) -> Operator:
     from registry.client.errors import RegistryRefusedError
     from registry.client.operator import Operator
 
-    key = bearer_key(url, key_file, operator=True)
+    key = bearer_key(url, key_file, operator=True, data=data)
     operator = Operator(connect(url, key=key))
     if key is None or key_file is not None:
         return operator

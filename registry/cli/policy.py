@@ -17,7 +17,9 @@ app = typer.Typer(no_args_is_help=True, help="Show a policy pack, or check one."
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--policy-dir", envvar="BONAFIDES_POLICY_DIR", help="A folder with a pack.  [default: the baseline]"),
+    typer.Option(
+        "--policy-dir", envvar="BONAFIDES_POLICY_DIR", help="A folder with a pack.  \\[default: the baseline]"
+    ),
 ]
 _RULE = re.compile(r'@id\("(?P<id>[^"]+)"\)\s*@reason\("(?P<reason>[^"]+)"\)[^;]*?\b(?P<effect>permit|forbid)\s*\(')
 
@@ -71,7 +73,9 @@ def check(
     folder: Annotated[Path, typer.Argument(help="A folder with a .cedar, a .cedarschema and a .json file.")],
     as_json: Json = False,
 ) -> None:
-    """Check a pack: every rule type-checks over the facts, has an id and a reason. Exits with 2 where it is not sound.
+    """Check a pack: every rule type-checks over the facts, has an id and a reason.
+
+    Exits with 2 where it is not sound, with 3 where one of the three files is missing.
 
     Example: bonafides policy check ./policies
     """

@@ -61,7 +61,7 @@ def list_roots(url: Url = None, as_json: Json = False) -> None:
 def add(did: Did, root_key: RootKey, url: Url = None, as_json: Json = False) -> None:
     """Add a root: its voice is a full one of its own from the next epoch on.
 
-    Example: bonafides root add did:key:z6Mk… --root-key /media/usb/operator-root.json
+    Example: bonafides root add did:webvh:Qm… --root-key /media/usb/operator-root.json
     """
     roots = _roots(url)
     if did in roots:
@@ -73,7 +73,7 @@ def add(did: Did, root_key: RootKey, url: Url = None, as_json: Json = False) -> 
 def remove(did: Did, root_key: RootKey, url: Url = None, as_json: Json = False) -> None:
     """Remove a root, from the next epoch on.
 
-    Example: bonafides root remove did:key:z6Mk… --root-key /media/usb/operator-root.json
+    Example: bonafides root remove did:webvh:Qm… --root-key /media/usb/operator-root.json
     """
     roots = _roots(url)
     if did not in roots:
@@ -92,7 +92,7 @@ def sign(
 ) -> None:
     """Sign a list on a machine that is offline; carry the file over and `root submit` it within ten minutes.
 
-    Example: bonafides root sign did:key:z6Mk… --number 2 --origin … --registry-did … --root-key … --out roots.json
+    Example: bonafides root sign did:webvh:Qm… --number 2 --origin … --registry-did … --root-key … --out roots.json
     """
     document = _signed(root_key, roots, number=number, origin=origin, registry_did=registry_did)
     out.write_bytes(canonicalize(document) + b"\n")

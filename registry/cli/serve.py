@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import typer
 
 from registry.cli.output import Json, Output, no_table
+from registry.config import SettingError
 from registry.errors import ConflictError
 
 GRACE_S = 5
@@ -33,14 +35,14 @@ class AddressInUseError(ConflictError):
     title = "Another program is using this address"
 
 
-Host = Annotated[str | None, typer.Option("--host", help="Where to listen.  [default: 127.0.0.1]")]
-Port = Annotated[int | None, typer.Option("--port", help="0 lets the system choose.  [default: 8000]")]
-Data = Annotated[Path | None, typer.Option("--data", help="Keys and database.  [default: .bonafides]")]
+Host = Annotated[str | None, typer.Option("--host", help="Where to listen.  \\[default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option("--port", help="0 lets the system choose.  \\[default: 8000]")]
+Data = Annotated[Path | None, typer.Option("--data", help="Keys and database.  \\[default: .bonafides]")]
 PublicUrl = Annotated[
     str | None,
     typer.Option(
         "--public-url",
-        help="The address in DIDs, pinned for ever by the first start. [default: https://registry.localhost:PORT]",
+        help="The address in DIDs, pinned for ever by the first start.  \\[default: https://registry.localhost:PORT]",
     ),
 ]
 Dev = Annotated[bool | None, typer.Option("--dev", help="Callers on this machine need no key. Never in production.")]
@@ -83,6 +85,7 @@ def serve(
         "tls_key": tls_key,
     }
     settings = load_settings(flags)
+    _check_tls(settings.tls_cert, settings.tls_key)
     # Bound before anything is opened: a taken port changes nothing, and port 0 is known before it enters any DID.
     listener = _bind(settings.host, settings.port)
     try:
@@ -153,10 +156,19 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
-            raise AddressInUseError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        raise
+        told = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise (AddressInUseError if error.errno == errno.EADDRINUSE else SettingError)(told) from error
     return listener
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    """Refuse a certificate that cannot be served before a log begins that pins anything."""
+    if certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one too
+        raise SettingError(f"TLS cannot use {certificate} with {key}: {error.strerror or error}") from error
 
 
 def _run(app: Any, listener: socket.socket, settings: Any, announce: Callable[[], None]) -> None:

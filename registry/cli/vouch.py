@@ -40,7 +40,7 @@ def vouch(
 ) -> None:
     """Vouch for another agent: you stake your own standing on it. A newer vouch replaces the older.
 
-    Example: bonafides vouch did:key:z6Mk… --strength 80 --context payments
+    Example: bonafides vouch did:webvh:Qm… --strength 80 --context payments
     """
     agent = load_agent(as_name, url)
     receipt = agent.vouch(did, strength=strength, context=context, private=_private(private))
@@ -59,7 +59,7 @@ def report(
 ) -> None:
     """Report that another agent did wrong. It counts at once, if you have a voice.
 
-    Example: bonafides report did:key:z6Mk… --category fraud --private invoice=2026-117
+    Example: bonafides report did:webvh:Qm… --category fraud --private invoice=2026-117
     """
     agent = load_agent(as_name, url)
     receipt = agent.report(did, severity=severity, category=category, context=context, private=_private(private))
@@ -92,7 +92,7 @@ def grant(
 ) -> None:
     """Sign a capability for another agent, which presents it. It is not logged.
 
-    Example: bonafides grant did:key:z6Mk… --action 'payments.refund' --resource 'invoice:*' --out refunds.json
+    Example: bonafides grant did:webvh:Qm… --action 'payments.refund' --resource 'invoice:*' --out refunds.json
     """
     document = load_agent(as_name, url).grant(
         did, actions=action, resources=resource or (), context=context, valid_s=valid_s

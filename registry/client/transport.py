@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 MAX_ANSWER_NODES: Final = 500_000
+MAX_ANSWER_DEPTH: Final = 64  # a listing holds whole leaves, which may be as deep as a document may be sent
 TRIES: Final = 3
 PAUSE_S: Final = 0.2
 JSON_TYPE: Final = "application/json"
@@ -59,7 +60,9 @@ class Answer:
             RegistryAnswerError: ``registry_answer_invalid``.
         """
         try:
-            return parse_json_object(self.body, max_bytes=MAX_ANSWER_BYTES, max_nodes=MAX_ANSWER_NODES)
+            return parse_json_object(
+                self.body, max_bytes=MAX_ANSWER_BYTES, max_nodes=MAX_ANSWER_NODES, max_depth=MAX_ANSWER_DEPTH
+            )
         except DidError as error:
             raise RegistryAnswerError(f"HTTP {self.status} with a body that is no JSON object") from error
 

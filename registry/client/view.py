@@ -26,6 +26,7 @@ from registry.credentials.model import parse_credential
 from registry.credentials.verify import verify_credential
 from registry.errors import ParseError, VerificationError
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
+from registry.log.entry import LEAF_DEPTH
 from registry.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from registry.log.note import parse_note_key
 
@@ -257,7 +258,7 @@ class RegistryView:
     def entry_place(self, index: int) -> AcceptedEvent:
         """Return where an entry stands, from its own bytes."""
         leaf = self.transport.get_answer(f"/v1/entries/{index}").body
-        document = parse_json_object(leaf)
+        document = parse_json_object(leaf, max_depth=LEAF_DEPTH)
         event, time_ms = document.get("event"), document.get("time")
         if not isinstance(event, dict) or not isinstance(time_ms, int):
             raise RegistryAnswerError("not a log entry")

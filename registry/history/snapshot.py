@@ -30,6 +30,8 @@ from registry.reputation.state import ReputationState
 FORMAT = "bonafides/state/2"
 MAX_BYTES = 4 << 30
 MAX_NODES = 1 << 31
+MAX_DEPTH = 64
+"""A DID document is as deep as submitted JSON may be, and lies three levels deep in a snapshot."""
 
 
 class SnapshotFormatError(ParseError):
@@ -78,7 +80,7 @@ def load_state(data: bytes) -> LogState:
     Raises:
         SnapshotFormatError: ``snapshot_malformed``.
     """
-    document = parse_json_object(data, max_bytes=MAX_BYTES, max_nodes=MAX_NODES)
+    document = parse_json_object(data, max_bytes=MAX_BYTES, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
     if document.get("format") != FORMAT:
         raise SnapshotFormatError
     webvh = {one["did"]: WebvhState.from_wire(one) for one in document["webvh"]}

@@ -210,7 +210,8 @@ class LogState:
 
     def find_key(self, verification_method: str, purpose: str) -> BoundKey:
         """Return the active key with that id for that purpose (see `Draft.find_key`)."""
-        return _find_key(self.tables.documents.get(_did_of(verification_method)), verification_method, purpose)
+        document = self.tables.documents.get(_did_of(verification_method))
+        return _find_key(document, verification_method, purpose, self.head.last_time_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +275,8 @@ class Draft:
 
         Spec: FORMATS "Evidence hygiene" (key active means active just before the leaf).
         """
-        return _find_key(self.documents.get(_did_of(verification_method)), verification_method, purpose)
+        document = self.documents.get(_did_of(verification_method))
+        return _find_key(document, verification_method, purpose, self.head.last_time_ms)
 
     def is_silenced(self, did: str) -> bool:
         """Say whether the agent's voice is off: suspended, revoked or deactivated."""
@@ -366,9 +368,10 @@ def _did_of(verification_method: str) -> str:
     return verification_method.partition("#")[0]
 
 
-def _find_key(document: DidDocument | None, verification_method: str, purpose: str) -> BoundKey:
+def _find_key(document: DidDocument | None, verification_method: str, purpose: str, at_ms: int) -> BoundKey:
+    """Return the key; one that its document calls expired or revoked by the newest leaf's time is not active."""
     if verification_method.startswith("did:key:"):
         return DidKeyLookup().find_key(verification_method, purpose)
     if document is None:
         raise KeyNotFoundError("the keys of this DID are not known here")
-    return bind_key(document.find_method(verification_method, purpose))
+    return bind_key(document.find_method(verification_method, purpose, at_ms=at_ms))

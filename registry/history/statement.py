@@ -136,7 +136,7 @@ def claimed_time_ms(statement: Statement) -> int:
         case RegistrationStatement(presentation=presentation):
             return presentation.proof.created_ms or 0
         case CredentialStatement(credential=credential):
-            return max(proof.created_ms or 0 for proof in credential.proofs)
+            return credential.created_ms
 
 
 def verify_statement(

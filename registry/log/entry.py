@@ -33,6 +33,9 @@ ROLES = frozenset({"signer", "subject"})
 """What a party may be to an event."""
 
 _MAX_EVENT_DEPTH = 32  # what submitted JSON may have
+LEAF_DEPTH = _MAX_EVENT_DEPTH + 1
+"""How deeply a leaf may be nested: whoever parses one by other means than `parse_leaf` has to allow as much."""
+
 _SAFE_DIGITS = 15  # any number of so many digits is below MAX_INTEGER
 _ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -203,7 +206,7 @@ def parse_leaf(data: bytes) -> Leaf:
     """
     _checked_size(data)
     try:
-        wire = parse_json_object(data, max_bytes=LEAF_BYTES, max_depth=_MAX_EVENT_DEPTH + 1)
+        wire = parse_json_object(data, max_bytes=LEAF_BYTES, max_depth=LEAF_DEPTH)
     except JsonError as error:
         raise LeafMalformedError("the entry is not JSON of one meaning", reason=error.code) from None
     if wire.get("format") != LEAF_FORMAT or wire.keys() | {"parties"} != _LEAF_MEMBERS:

@@ -128,6 +128,7 @@ def test_decide(shell: Shell) -> None:
     assert "trust_below_threshold" in shell(*refund, "--as", "alice.json", code=1)
     assert shell.json(*refund, did, code=1)["context"]["reason"] == "proof_required"
     assert "agent_unknown" in shell(*read, "did:key:z6MkunknownAgent", code=1)
+    assert "neither a DID nor the name" in shell(*read, "nobody", code=2)
     assert "evaluator_unavailable" in shell(*read, did, "--url", "http://127.0.0.1:1", code=3)
     assert "resource_invalid" in shell("decide", did, "--action", "a", "--resource", "b", code=2)
 
@@ -265,7 +266,7 @@ def test_policy(shell: Shell, tmp_path: Path) -> None:
     assert {rule["effect"] for rule in shown["rules"]} == {"permit", "forbid"}
     assert shell.json("policy", "show", "payments.refund")["classes"][0]["class"] == "high"
     assert "everything else" in shell("policy", "show")
-    shell("policy", "check", str(tmp_path), code=3)
+    assert "policy_files_missing" in shell("policy", "check", str(tmp_path), code=3)
 
 
 def test_listing(shell: Shell) -> None:
@@ -286,6 +287,18 @@ def test_wrong_usage(shell: Shell) -> None:
     assert "bonafides" in shell("--version")
 
 
+def test_malformed_input_is_wrong_usage(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not JSON or not a key file ends with 2, and a wrong member is named."""
+    shell.agent("malformed")
+    acting = ("--as", "malformed.json", "--action", "a.read", "--resource", "b:1")
+    assert "not JSON" in shell("decide", *acting, "--parameters", "{bad", code=2)
+    assert "value: context" in shell("vouch", "did:key:z6Mk", "--as", "malformed.json", "--context", "No Slug", code=2)
+    assert "not JSON" in shell("agent", "present", *acting, "--parameters", "{bad", code=2)
+    for content in ("junk", '{"format":"bonafides/keys/1","did":"d","verificationMethod":"v","keys":{"signing":"s"}}'):
+        monkeypatch.setenv("BONAFIDES_AGENT_KEY", content)
+        assert "key_file_malformed" in shell("agent", "whoami", code=2)
+
+
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
 def test_help_has_an_example(row: Any, shell: Shell) -> None:
     """Every command and sub-command explains itself with an example."""
@@ -300,3 +313,10 @@ def test_help_has_an_example(row: Any, shell: Shell) -> None:
     for leaf in getattr(found, "commands", {"": found}).values():
         assert "Example:" in (leaf.help or ""), f"{row.name} {leaf.name}"
     shell(row.name, "--help")
+
+
+def test_help_shows_what_was_written(shell: Shell) -> None:
+    """Markup swallows no default, and `:key:` in an example is no picture."""
+    assert "[default: http://127.0.0.1:8000]" in " ".join(shell("standing", "--help").replace("│", " ").split())
+    for command in (("vouch",), ("agent", "show"), ("root", "add")):
+        assert "did:webvh:Qm" in shell(*command, "--help")

@@ -55,6 +55,8 @@ def test_a_registry_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "date" in answer.headers
         assert "server" not in answer.headers
         assert httpx.post(facts["url"] + "/v1/epochs", json={}).status_code == 401
+        assert run(["gateway", "list", "--url", facts["url"]]) == 1
+        assert run(["gateway", "list", "--url", facts["url"], "--data", str(data)]) == 0
         monkeypatch.setenv("BONAFIDES_DATA_DIR", str(data))
         assert run(["epoch", "--url", facts["url"]]) == 0
         assert run(["gateway", "list", "--url", facts["url"], "--key-file", str(data / "keys" / "operator.key")]) == 0
@@ -73,7 +75,7 @@ def _check_conflicts(data: Path, facts: dict[str, Any], public: str) -> None:
     port = facts["url"].rpartition(":")[2]
     same_folder = [*COMMAND, "serve", "--port", "0", "--data", str(data), "--public-url", public]
     done = subprocess.run(same_folder, capture_output=True, text=True, check=False, env=_environment())
-    assert (done.returncode, "database_in_use" in done.stderr) == (3, True), done.stderr
+    assert (done.returncode, "database_in_use" in done.stderr) == (6, True), done.stderr
     same_port = [*COMMAND, "serve", "--port", port, "--data", str(data) + "-2"]
     done = subprocess.run(same_port, capture_output=True, text=True, check=False, env=_environment())
     assert (done.returncode, "address_in_use" in done.stderr) == (6, True), done.stderr
@@ -107,6 +109,10 @@ def test_init_and_the_keys_of_a_stopped_registry(tmp_path: Path, capsys: Capture
         ["--public-url", "http://registry.example.com"],
         ["--profile", "nonsense"],
         ["--tls-cert", "cert.pem"],
+        ["--tls-cert", "missing.pem", "--tls-key", "missing.pem"],
+        ["--tls-cert", __file__, "--tls-key", __file__],
+        ["--host", "host.invalid"],
+        ["--host", "192.0.2.1"],
     ],
 )
 def test_settings_that_cannot_work(options: list[str], tmp_path: Path, capsys: Capture) -> None:
@@ -114,6 +120,14 @@ def test_settings_that_cannot_work(options: list[str], tmp_path: Path, capsys: C
     assert run(["serve", "--port", "0", "--data", str(tmp_path / "data"), *options]) == 2
     assert "setting_invalid" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path, capsys: Capture) -> None:
+    """A file where the folder should be is a wrong setting, not a defect."""
+    (tmp_path / "file").write_text("")
+    assert run(["init", "--data", str(tmp_path / "file")]) == 2
+    assert run(["init", "--data", str(tmp_path / "file" / "data")]) == 2
+    assert capsys.readouterr().err.count("setting_invalid") == 2
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -38,6 +38,7 @@ class Checker:
         self.roots: dict[int, bytes] = {}
         self.snapshots: set[int] = set()
         self._promised = 0
+        self._notes: set[bytes] = set()
 
     def check(self, data: Path, load: Load) -> None:
         """Open the database as a start would, and compare everything."""
@@ -83,9 +84,11 @@ class Checker:
         with database.read() as connection:
             signed = {bytes(row[0]) for row in connection.execute(select(SIGNED.c.note))}
         assert set(load.checkpoints) <= signed, "a checkpoint was shown that was not kept"
-        for note in signed:
+        assert signed >= self._notes, "a signed checkpoint was forgotten"
+        for note in signed - self._notes:
             checkpoint = verify_checkpoint(note, origin=genesis.origin, key=key).checkpoint
             assert self.roots.get(checkpoint.size) == checkpoint.root_hash, "a checkpoint of another tree"
+        self._notes = signed
         load.checkpoints.clear()
 
     def _check_promises(self, load: Load) -> None:

@@ -41,6 +41,7 @@ class Load:
         acceptances: the signed documents they came in.
         checkpoints: signed notes that were seen.
         unanswered: requests that the crash left without an answer.
+        interrupted: crashes that left a request without an answer.
         failures: answers that should not have come.
     """
 
@@ -49,6 +50,7 @@ class Load:
     acceptances: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[bytes] = field(default_factory=list)
     unanswered: list[tuple[str, bytes]] = field(default_factory=list)
+    interrupted: int = 0
     failures: list[str] = field(default_factory=list)
     _turn: count[int] = field(default_factory=count)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -66,19 +68,23 @@ class Load:
             self._send(http, "/v1/epochs", b"{}")
         assert not self.failures, self.failures
 
-    def run(self, url: str, *, kinds: Iterable[str], seconds: float, crash: Callable[[], None]) -> None:
+    def run(self, url: str, *, kinds: Iterable[str], seconds: float, warm: bool, crash: Callable[[], None]) -> None:
         """Write until the time is over, then crash the registry under the writers.
 
         Args:
             url: of the registry.
             kinds: ``single``, ``batch``, ``epoch`` and ``reader``; one thread each.
             seconds: how long before the crash.
+            warm: the time counts from the first acknowledgement on, else from the first request.
             crash: kills the registry.
         """
+        known = len(self.acknowledged)
         work = {"single": self._single, "batch": self._batch, "epoch": self._epoch, "reader": self._reader}
         threads = [threading.Thread(target=self._until_it_breaks, args=(url, work[kind])) for kind in kinds]
         for thread in threads:
             thread.start()
+        while warm and len(self.acknowledged) == known and any(thread.is_alive() for thread in threads):
+            time.sleep(0.001)
         time.sleep(seconds)
         crash()
         for thread in threads:

@@ -47,7 +47,9 @@ def _kill_under_load(data: Path, *, kills: int, agents: int) -> tuple[Checker, L
             if not load.actors:
                 load.prepare(url, _operator(data, _origin_of(url)), agents=agents)
             load.send_again(url)
-            load.run(url, kinds=ROUNDS[turn % len(ROUNDS)], seconds=draw.uniform(0.01, 0.35), crash=server.kill)
+            kinds, seconds = ROUNDS[turn % len(ROUNDS)], draw.uniform(0.0, 0.4)
+            load.run(url, kinds=kinds, seconds=seconds, warm=turn % 5 > 0, crash=server.kill)
+            load.interrupted += bool(load.unanswered)
         finally:
             if server.is_running:
                 server.kill()
@@ -75,6 +77,7 @@ def _check_at_the_end(data: Path, checker: Checker, load: Load, capsys: pytest.C
     checker.check(data, load)
     size = len(checker.hashes)
     assert len(load.acknowledged) > size // 2, "hardly anything was acknowledged: the load was none"
+    assert load.interrupted > 0, "no kill met a request on its way"
     assert any(one < size for one in checker.snapshots), "no kill found a snapshot behind the log's end"
     assert checker.state.head.epoch is not None
     assert checker.state.head.epoch.number > 5
