@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from did_methods.codec import base64url_encode
 from did_methods.keys import SigningKey
@@ -96,7 +99,7 @@ class Registry:
     def start(self) -> None:
         """Start the writer and the recorder."""
         self.recorder.start()
-        self.sequencer.start(self._epoch_if_due, self.log.sign_if_grown, self.snapshots.save_if_due)
+        self.sequencer.start(self._epoch_if_due, _retried(self.log.sign_if_grown), _retried(self.snapshots.save_if_due))
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
@@ -188,6 +191,21 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         genesis=genesis,
         snapshots=Snapshots(store=store, sequencer=sequencer, loaded=loaded),
     )
+
+
+def _retried(action: Callable[[], None]) -> Callable[[], None]:
+    """Let a tick survive a database that refuses (a full disk): it is logged, and the next tick tries again.
+
+    What says that the log itself is wrong, such as a second checkpoint of one size, still stops the writer.
+    """
+
+    def run() -> None:
+        try:
+            action()
+        except SQLAlchemyError:
+            _LOG.exception("the database refused; trying again")
+
+    return run
 
 
 def load_policy(folder: Path | None) -> PolicyPack:

@@ -78,6 +78,7 @@ def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
                 draft.reputation.own_act(credential.issuer, index=place.index, time_ms=place.time_ms)
 
 
+RULES_VERSION = "1"
 _OPENING = ("genesis", "did_operation", "root_list", "epoch")
 
 
@@ -133,6 +134,8 @@ def _admit_genesis(draft: Draft, credential: UnverifiedCredential, place: Place)
         raise GenesisError("the operator root is a did:key")
     if place.time_ms != 0 and subject["profile"] == "replay":
         raise GenesisError("a replay registry begins at log time 0")
+    if subject["rules"] != RULES_VERSION:
+        raise GenesisError("this version knows the score's rules version 1 only")
     genesis = Genesis(
         origin=subject["origin"],
         public_url=subject["publicUrl"],
@@ -150,6 +153,8 @@ def _check_signer(draft: Draft, credential: UnverifiedCredential) -> None:
     expected = genesis.operator_did if credential.kind.signer == "operator" else genesis.registry_did
     if credential.issuer != expected:
         raise SignerRoleError(f"only the {credential.kind.signer} signs this kind")
+    if credential.kind.name in ("root_list", "epoch") and credential.subject_id != genesis.registry_did:
+        raise LogOrderError("root lists and epochs are about this registry")
 
 
 def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from did_methods.keys import KeySigner
 from did_methods.webvh_create import append_entry, document_template
 from did_methods.webvh_parameters import next_key_hash
+from registry.storage.log import LogStore
 from tests.support.actor import Actor, seeded
 from tests.support.registry import OPERATOR, ManualClock, World, event_text, open_world
 
@@ -102,3 +105,28 @@ def test_an_empty_database_does_not_cost_the_keys_of_a_log(tmp_path: Path) -> No
         pass
     assert kept <= {path.read_bytes() for path in keys.iterdir()}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in keys.iterdir())
+
+
+def test_a_database_that_refuses_a_checkpoint_does_not_stop_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the moment of signing or keeping a snapshot is tried again; the log goes on taking entries."""
+    with open_world(tmp_path) as world:
+        original, left = LogStore.save_signed, [2]
+
+        def refuse(self: LogStore, size: int, root_hash: bytes, note: bytes) -> bytes:
+            if left[0]:
+                left[0] -= 1
+                raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+            return original(self, size, root_hash, note)
+
+        monkeypatch.setattr(LogStore, "save_signed", refuse)
+        alice = world.agent("alice")
+        bob = world.agent("bob")
+        assert world.submit(alice.vouch(bob.did)).status == 201
+        for _ in range(100):
+            if world.registry.log.signed_head.size == world.size and not left[0]:
+                break
+            time.sleep(0.05)
+        assert world.registry.log.signed_head.size == world.size
+        assert world.web.get("/readyz").status == 200
