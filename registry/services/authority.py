@@ -110,6 +110,9 @@ class Authority:
     def quarantine(self, did: str, *, reason: str, release: bool, now_ms: int) -> Submission:
         """Return a submission that suspends an agent, or releases it."""
         issue = issue_release if release else issue_quarantine
+        head = self._state.head
+        if head.genesis is not None and head.genesis.profile == _REPLAY:
+            now_ms = head.last_time_ms  # a replay's time stands still between its statements
         document = issue(
             signer=self._signer,
             subject=did,

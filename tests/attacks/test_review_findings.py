@@ -107,6 +107,10 @@ def test_an_empty_database_does_not_cost_the_keys_of_a_log(tmp_path: Path) -> No
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in keys.iterdir())
 
 
+def _signed_size(world: World) -> int:
+    return world.registry.log.signed_head.size
+
+
 def test_a_database_that_refuses_a_checkpoint_does_not_stop_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,8 +129,20 @@ def test_a_database_that_refuses_a_checkpoint_does_not_stop_the_log(
         bob = world.agent("bob")
         assert world.submit(alice.vouch(bob.did)).status == 201
         for _ in range(100):
-            if world.registry.log.signed_head.size == world.size and not left[0]:
+            if not left[0] and world.web.get("/checkpoint").status == 200 and _signed_size(world) == world.size:
                 break
             time.sleep(0.05)
-        assert world.registry.log.signed_head.size == world.size
+        assert _signed_size(world) == world.size
         assert world.web.get("/readyz").status == 200
+
+
+def test_a_quarantine_in_a_replay_does_not_move_log_time(tmp_path: Path) -> None:
+    """The operator may suspend an agent of a replay; what comes later in the replayed time still goes in."""
+    with open_world(tmp_path, profile="replay") as world:
+        member = world.short_lived("member")
+        lines = world.batch([member.presentation(None)], headers=OPERATOR)
+        assert lines.json["results"][0]["index"] == world.size - 1
+        before = world.registry.state.head.last_time_ms
+        world.clock.advance(3_600_000)
+        assert world.quarantine(member).status == 201
+        assert world.registry.state.head.last_time_ms == before
