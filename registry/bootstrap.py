@@ -18,7 +18,6 @@ from uuid import uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from did_methods.codec import base64url_encode
-from did_methods.keys import SigningKey
 from registry.adapters.identity import make_key_identity, make_webvh_identity
 from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
 from registry.adapters.system_clock import Clock, SystemClock
@@ -335,4 +334,4 @@ def new_bearer_key() -> tuple[str, bytes]:
     return key, hashlib.sha256(key.encode()).digest()
 
 
-__all__ = ["GenesisMismatchError", "KeysMissingError", "Registry", "SigningKey", "load_policy", "open_registry"]
+__all__ = ["GenesisMismatchError", "KeysMissingError", "Registry", "load_policy", "open_registry"]
