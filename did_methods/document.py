@@ -13,6 +13,7 @@ from typing import Any, Final
 from did_methods.codec_errors import KeyCodecError
 from did_methods.did import InvalidDidError, InvalidDidUrlError, parse_did, parse_did_url
 from did_methods.errors import DidError
+from did_methods.json_web_key import JwkKindError, has_private_part, parse_public_jwk
 from did_methods.keys import PublicKey, parse_public_key
 from did_methods.timestamp import parse_timestamp
 
@@ -28,6 +29,7 @@ RELATIONSHIPS: Final = (
 MAX_METHODS: Final = 64
 
 _ED25519_TYPE: Final = "Ed25519VerificationKey2020"
+_JWK_TYPES: Final = frozenset({"JsonWebKey", "JsonWebKey2020"})
 _MULTIKEY_TYPES: Final = frozenset({"Multikey", _ED25519_TYPE})
 _SECRET_MEMBERS: Final = ("secretKeyMultibase", "privateKeyMultibase", "privateKeyBase58", "privateKeyJwk")
 
@@ -157,7 +159,8 @@ def parse_did_document(raw: dict[str, Any]) -> DidDocument:
     Raises:
         InvalidDidDocumentError: invalid_did_document.
         SecretInDocumentError: secret_in_did_document.
-        DidError: the code of ``parse_public_key`` or ``parse_timestamp`` for a malformed key or time.
+        DidError: the code of ``parse_public_key``, ``parse_public_jwk`` or ``parse_timestamp`` for a malformed key or
+            time.
 
     Spec: DID-CORE 5, CID 1.0 2
     """
@@ -217,8 +220,7 @@ def _absolute_id(text: str, did: str) -> str:
 def _parse_method(raw: Any, did: str) -> VerificationMethod:
     if not isinstance(raw, dict):
         raise InvalidDidDocumentError("a verification method is not an object")
-    jwk = raw.get("publicKeyJwk")
-    if any(name in raw for name in _SECRET_MEMBERS) or (isinstance(jwk, dict) and "d" in jwk):
+    if has_secret_member(raw):
         raise SecretInDocumentError
     return VerificationMethod(
         id=_absolute_id(_text_member(raw, "id"), did),
@@ -230,7 +232,19 @@ def _parse_method(raw: Any, did: str) -> VerificationMethod:
     )
 
 
+def has_secret_member(method: dict[str, Any]) -> bool:
+    """Return whether a verification method carries a private or symmetric key in any form.
+
+    Args:
+        method: parsed JSON object.
+    """
+    jwk = method.get("publicKeyJwk")
+    return any(name in method for name in _SECRET_MEMBERS) or (isinstance(jwk, dict) and has_private_part(jwk))
+
+
 def _parse_key(raw: dict[str, Any]) -> PublicKey | None:
+    if raw["type"] in _JWK_TYPES:
+        return _parse_jwk(raw)
     if raw["type"] not in _MULTIKEY_TYPES:
         return None
     try:
@@ -240,6 +254,16 @@ def _parse_key(raw: dict[str, Any]) -> PublicKey | None:
     if raw["type"] == _ED25519_TYPE and public_key.kind != "ed25519":
         raise InvalidDidDocumentError(f"{_ED25519_TYPE} with a key of another kind")
     return public_key
+
+
+def _parse_jwk(raw: dict[str, Any]) -> PublicKey | None:
+    jwk = raw.get("publicKeyJwk")
+    if not isinstance(jwk, dict):
+        raise InvalidDidDocumentError("publicKeyJwk is not an object", member="publicKeyJwk")
+    try:
+        return parse_public_jwk(jwk)
+    except JwkKindError:
+        return None
 
 
 def _time_member(raw: dict[str, Any], name: str) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from nacl import bindings  # noqa: TID251 - this module is its door
 from nacl.exceptions import BadSignatureError  # noqa: TID251 - this module is its door
@@ -19,9 +19,14 @@ from did_methods.codec import KEY_CODECS, KeyKind, multikey_decode, multikey_enc
 from did_methods.codec_errors import KeyLengthError
 from did_methods.errors import DidError
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
+
 SIGNATURE_BYTES: Final = 64
 SEED_BYTES: Final = 32
 
+_EVEN_Y: Final = 2  # first byte of a compressed point; 3 for an odd y
+_WITHOUT_Y: Final = frozenset({"ed25519", "x25519"})
 _ED25519_PRIME: Final = 2**255 - 19
 _SIGN_BIT_CLEAR: Final = 2**255 - 1
 _ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
@@ -88,19 +93,30 @@ def _check_ed25519_point(raw: bytes) -> None:
         raise KeyPointError
 
 
-def _check_curve_point(kind: KeyKind, raw: bytes) -> None:
+@lru_cache(maxsize=1)
+def _curves() -> dict[KeyKind, ec.EllipticCurve]:
     # Lazy, because most processes never meet a key of these curves and the library takes its time to load.
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
 
-    curves: dict[KeyKind, ec.EllipticCurve] = {
-        "p256": ec.SECP256R1(),
-        "p384": ec.SECP384R1(),
-        "secp256k1": ec.SECP256K1(),
-    }
+    return {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "secp256k1": ec.SECP256K1()}
+
+
+def _curve_point(kind: KeyKind, encoded: bytes) -> ec.EllipticCurvePublicKey:
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
+
     try:
-        ec.EllipticCurvePublicKey.from_encoded_point(curves[kind], raw)
+        return ec.EllipticCurvePublicKey.from_encoded_point(_curves()[kind], encoded)
     except ValueError:
         raise KeyPointError from None
+
+
+def _check_raw(kind: KeyKind, raw: bytes) -> None:
+    if len(raw) != KEY_CODECS[kind].raw_bytes:
+        raise KeyLengthError(kind=kind, expected_bytes=KEY_CODECS[kind].raw_bytes)
+    if kind == "ed25519":
+        _check_ed25519_point(raw)
+    elif kind != "x25519":
+        _curve_point(kind, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +139,7 @@ class PublicKey:
     multikey: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.raw) != KEY_CODECS[self.kind].raw_bytes:
-            raise KeyLengthError(kind=self.kind, expected_bytes=KEY_CODECS[self.kind].raw_bytes)
-        if self.kind == "ed25519":
-            _check_ed25519_point(self.raw)
-        elif self.kind != "x25519":
-            _check_curve_point(self.kind, self.raw)
+        _check_raw(self.kind, self.raw)
         object.__setattr__(self, "multikey", multikey_encode(self.kind, self.raw))
 
     def verify(self, signature: bytes, message: bytes) -> None:
@@ -170,7 +181,54 @@ def parse_public_key(multikey: str) -> PublicKey:
     Spec: CID 1.0 2.2.2
     """
     decoded = multikey_decode(multikey)
-    return PublicKey(decoded.kind, decoded.raw)
+    _check_raw(decoded.kind, decoded.raw)
+    # The decoder has just compared its own encoding of these bytes with the text: a second one would tell nothing.
+    key = object.__new__(PublicKey)
+    for name, value in (("kind", decoded.kind), ("raw", decoded.raw), ("multikey", multikey)):
+        object.__setattr__(key, name, value)
+    return key
+
+
+def public_key_from_point(kind: KeyKind, x: bytes, y: bytes) -> PublicKey:
+    """Return the checked key of a point that is given by both coordinates.
+
+    Args:
+        kind: ``p256``, ``p384`` or ``secp256k1``.
+        x: big-endian, as long as the field of the curve.
+        y: big-endian, as long as x.
+
+    Raises:
+        KeyKindError: key_kind_unsupported, for kinds that have no y.
+        KeyLengthError: key_length.
+        KeyPointError: key_invalid_point.
+
+    Spec: SEC 1 2.3.3, 2.3.4
+    """
+    if kind in _WITHOUT_Y:
+        raise KeyKindError(f"{kind} keys have one coordinate", kind=kind)
+    if len(x) + 1 != KEY_CODECS[kind].raw_bytes or len(y) != len(x):
+        raise KeyLengthError(kind=kind, expected_bytes=KEY_CODECS[kind].raw_bytes)
+    # Both coordinates are checked together: the compressed form alone would accept any y of the right parity.
+    _curve_point(kind, b"\x04" + x + y)
+    return PublicKey(kind, bytes([_EVEN_Y + y[-1] % 2]) + x)
+
+
+def point_coordinates(key: PublicKey) -> tuple[bytes, bytes]:
+    """Return both coordinates of a key whose raw form is a compressed point.
+
+    Args:
+        key: of kind ``p256``, ``p384`` or ``secp256k1``.
+
+    Raises:
+        KeyKindError: key_kind_unsupported, for kinds that have no y.
+
+    Spec: SEC 1 2.3.3
+    """
+    if key.kind in _WITHOUT_Y:
+        raise KeyKindError(f"{key.kind} keys have one coordinate", kind=key.kind)
+    numbers = _curve_point(key.kind, key.raw).public_numbers()
+    size = len(key.raw) - 1
+    return numbers.x.to_bytes(size, "big"), numbers.y.to_bytes(size, "big")
 
 
 class Signer(Protocol):

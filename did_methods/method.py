@@ -112,6 +112,13 @@ class FetchFailedError(DidError):
     title = "The DID file could not be fetched"
 
 
+class NoVersionsError(DidError):
+    """A version was asked of a DID whose method has none."""
+
+    code = "did_version_not_found"
+    title = "DIDs of this method have no versions"
+
+
 class DocumentFetcher(Protocol):
     """Gets the files of web-hosted DIDs; address rules, time and redirects are its business."""
 
@@ -124,6 +131,34 @@ class DocumentFetcher(Protocol):
 
         Raises:
             FetchFailedError: did_fetch_failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVersion:
+    """The newest version of a log that was ever verified here.
+
+    Args:
+        number: of the version, from 1.
+        version_id: its full versionId.
+    """
+
+    number: int
+    version_id: str
+
+
+class VersionMemory(Protocol):
+    """Remembers the newest version seen of each log, by its SCID; never goes back."""
+
+    def newest(self, scid: str) -> SeenVersion | None:
+        """Return the newest version seen of a log, or None."""
+
+    def remember(self, scid: str, seen: SeenVersion) -> None:
+        """Keep a version, unless a newer one is kept already.
+
+        Args:
+            scid: of the log.
+            seen: a version whose whole log was verified up to it.
         """
 
 

@@ -13,8 +13,17 @@ from urllib.parse import unquote
 
 from did_methods.did import InvalidDidError, InvalidDidUrlError, parse_did, parse_did_url
 from did_methods.errors import DidError
+from did_methods.foreign_ids import NETWORK_METHODS, ForeignNetworkError
 from did_methods.key import resolve_did_key
-from did_methods.method import DidMethod, ResolutionError, ResolutionOptions, ResolutionResult, failed, resolved
+from did_methods.method import (
+    DidMethod,
+    NoVersionsError,
+    ResolutionError,
+    ResolutionOptions,
+    ResolutionResult,
+    failed,
+    resolved,
+)
 from did_methods.timestamp import TimestampError, parse_timestamp
 
 _VERSION_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
@@ -33,13 +42,6 @@ class ResolutionOptionsError(DidError):
 
     code = "did_resolution_options_invalid"
     title = "Resolution options are not valid"
-
-
-class NoVersionsError(DidError):
-    """A version was asked of a DID whose method has none."""
-
-    code = "did_version_not_found"
-    title = "DIDs of this method have no versions"
 
 
 class KeyMethod:
@@ -93,7 +95,9 @@ class Resolver:
             return failed(ResolutionError.INVALID_DID, error)
         method = self._methods.get(parsed.method)
         if method is None:
-            return failed(ResolutionError.METHOD_NOT_SUPPORTED, MethodNotSupportedError())
+            needs_network = parsed.method in NETWORK_METHODS
+            cause = ForeignNetworkError() if needs_network else MethodNotSupportedError()
+            return failed(ResolutionError.METHOD_NOT_SUPPORTED, cause)
         return method.resolve(did, options)
 
     def resolve_url(self, did_url: str, *, now_ms: int) -> ResolutionResult:

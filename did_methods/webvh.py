@@ -2,11 +2,12 @@
 
 Decides which version of a log answers a request, what is said about it, and what an invalid tail means. The rules of
 single entries are in ``webvh_entry.py``, writing is in ``webvh_create.py``. It asks a fetcher for bytes and does no
-I/O of its own. One log without witnesses: anything else is refused by name.
+I/O of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from did_methods.method import (
     ResolutionError,
     ResolutionOptions,
     ResolutionResult,
+    SeenVersion,
+    VersionMemory,
     failed,
     resolved,
 )
@@ -29,18 +32,24 @@ from did_methods.webvh_create import (
     did_template,
     document_template,
     entry_line,
+    move_document,
 )
 from did_methods.webvh_document import parallel_did_web, resolved_document
-from did_methods.webvh_entry import WebvhDid, WebvhState, parse_webvh_did, verify_entry
+from did_methods.webvh_entry import verify_entry
 from did_methods.webvh_errors import (
     DidNotInLogError,
     LogEmptyError,
+    LogForkedError,
     LogNotFoundError,
+    LogShorterError,
     LogTooLargeError,
-    MoveUnsupportedError,
     VersionNotFoundError,
+    WebvhError,
+    WitnessMissingError,
 )
-from did_methods.webvh_parameters import WebvhError, WebvhParameters, WitnessUnsupportedError, next_key_hash
+from did_methods.webvh_parameters import WebvhParameters, next_key_hash
+from did_methods.webvh_state import WebvhDid, WebvhState, parse_webvh_did
+from did_methods.webvh_witness import WitnessFile, Witnessing, WitnessRule, count_witnessed, parse_witness_file
 
 __all__ = [
     "LogLimits",
@@ -49,6 +58,8 @@ __all__ = [
     "WebvhMethod",
     "WebvhParameters",
     "WebvhState",
+    "WitnessFile",
+    "WitnessRule",
     "append_entry",
     "create_entry",
     "deactivate_entry",
@@ -56,17 +67,20 @@ __all__ = [
     "did_to_url",
     "document_template",
     "entry_line",
+    "move_document",
     "next_key_hash",
     "parallel_did_web",
     "parse_webvh_did",
     "resolve_log",
+    "resolve_states",
     "resolved_document",
     "verify_entry",
     "verify_log",
+    "verify_states",
+    "version_metadata",
 ]
 
 METHOD: Final = "webvh"
-_FEATURES_MISSING: Final = (WitnessUnsupportedError, MoveUnsupportedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +115,14 @@ class WebvhMethod:
     """did:webvh as a method of a resolver.
 
     Args:
-        fetcher: gets ``did.jsonl``; a registry gives one that knows the logs it hosts.
+        fetcher: gets ``did.jsonl`` and, where an entry asks for witnesses, ``did-witness.json``.
         limits: how much of a log is read.
+        memory: the newest version seen of each log, so that no log is believed that takes one back; None for none.
     """
 
     fetcher: DocumentFetcher
     limits: LogLimits = _DEFAULT_LIMITS
+    memory: VersionMemory | None = None
 
     def resolve(self, did: str, options: ResolutionOptions) -> ResolutionResult:
         """Return the result of resolving a did:webvh DID.
@@ -118,24 +134,42 @@ class WebvhMethod:
         Spec: did:webvh 1.0 Read (Resolve)
         """
         try:
-            url = did_to_url(did)
+            asked = parse_webvh_did(did)
         except DidError as error:
             return failed(ResolutionError.INVALID_DID, error)
         try:
-            log = self.fetcher.fetch(url, max_bytes=self.limits.max_log_bytes)
+            log = self.fetcher.fetch(asked.location.file_url("did.jsonl"), max_bytes=self.limits.max_log_bytes)
         except FetchFailedError as error:
             return failed(ResolutionError.INTERNAL_ERROR, error)
         if log is None:
             return failed(ResolutionError.NOT_FOUND, LogNotFoundError())
-        return resolve_log(
-            did,
-            log,
-            now_ms=options.now_ms,
-            version_id=options.version_id,
-            version_time_ms=options.version_time_ms,
-            version_number=options.version_number,
-            limits=self.limits,
-        )
+        reading = _read_log(log, now_ms=options.now_ms, limits=self.limits)
+        try:
+            reading = _witnessed(reading, lambda: self._fetch_witnesses(asked))
+        except FetchFailedError as error:
+            return failed(ResolutionError.INTERNAL_ERROR, error)
+        contradiction = self._compare(asked.scid, reading)
+        if contradiction is not None:
+            return failed(ResolutionError.INVALID_DID, contradiction)
+        return _answer(did, reading, options)
+
+    def _fetch_witnesses(self, asked: WebvhDid) -> bytes | None:
+        return self.fetcher.fetch(asked.location.file_url("did-witness.json"), max_bytes=self.limits.max_log_bytes)
+
+    def _compare(self, scid: str, reading: _Reading) -> DidError | None:
+        """Hold a reading against the newest version seen, and remember it where it goes further."""
+        states = reading.states
+        if self.memory is None or not states or states[-1].scid != scid:
+            return None
+        seen, last = self.memory.newest(scid), states[-1]
+        if seen is not None:
+            if len(states) < seen.number:
+                return LogShorterError(seen=seen.number, found=len(states))
+            if states[seen.number - 1].version_id != seen.version_id:
+                return LogForkedError(version=seen.number)
+        if seen is None or last.version_number > seen.number:
+            self.memory.remember(scid, SeenVersion(last.version_number, last.version_id))
+        return None
 
 
 def did_to_url(did: str) -> str:
@@ -149,23 +183,34 @@ def did_to_url(did: str) -> str:
     return parse_webvh_did(did).location.file_url("did.jsonl")
 
 
-def verify_log(log: bytes, *, now_ms: int, limits: LogLimits = _DEFAULT_LIMITS) -> WebvhState:
-    """Return the state after the last entry of a log of which every entry verifies.
+def verify_log(
+    log: bytes, *, now_ms: int, witness: bytes | None = None, limits: LogLimits = _DEFAULT_LIMITS
+) -> WebvhState:
+    """Return the state after the last entry of a log of which every entry verifies; see ``verify_states``."""
+    return verify_states(log, now_ms=now_ms, witness=witness, limits=limits)[-1]
+
+
+def verify_states(
+    log: bytes, *, now_ms: int, witness: bytes | None = None, limits: LogLimits = _DEFAULT_LIMITS
+) -> tuple[WebvhState, ...]:
+    """Return the states after each entry of a log of which every entry verifies.
 
     Args:
         log: ``did.jsonl``, one JSON object a line.
         now_ms: the verifier's clock, milliseconds since the epoch.
+        witness: ``did-witness.json``; None where there is none.
         limits: how much is read.
 
     Raises:
-        DidError: webvh_log_too_large, webvh_log_empty, a code of ``parse_json`` or a code of ``verify_entry``.
+        DidError: webvh_log_too_large, webvh_log_empty, webvh_witness_missing, a code of ``parse_json``, of
+            ``verify_entry`` or of ``parse_witness_file``.
 
     Spec: did:webvh 1.0 Read (Resolve)
     """
-    reading = _read_log(log, now_ms=now_ms, limits=limits)
+    reading = _witnessed(_read_log(log, now_ms=now_ms, limits=limits), lambda: witness)
     if reading.failure is not None:
         raise reading.failure
-    return reading.states[-1]
+    return reading.states
 
 
 def resolve_log(
@@ -176,6 +221,7 @@ def resolve_log(
     version_id: str | None = None,
     version_time_ms: int | None = None,
     version_number: int | None = None,
+    witness: bytes | None = None,
     limits: LogLimits = _DEFAULT_LIMITS,
 ) -> ResolutionResult:
     """Return the result of resolving a DID against the bytes of its log.
@@ -190,6 +236,7 @@ def resolve_log(
         version_id: full versionId; None for no demand.
         version_time_ms: the version in force at this time, milliseconds since the epoch; None for no demand.
         version_number: number of the version; None for no demand.
+        witness: ``did-witness.json``; None where there is none.
         limits: how much is read.
 
     Spec: did:webvh 1.0 Read (Resolve)
@@ -198,17 +245,34 @@ def resolve_log(
         parse_webvh_did(did)
     except DidError as error:
         return failed(ResolutionError.INVALID_DID, error)
-    reading = _read_log(log, now_ms=now_ms, limits=limits)
+    options = ResolutionOptions(now_ms, version_id, version_time_ms, version_number)
+    return _answer(did, _witnessed(_read_log(log, now_ms=now_ms, limits=limits), lambda: witness), options)
+
+
+def resolve_states(did: str, states: tuple[WebvhState, ...], options: ResolutionOptions) -> ResolutionResult:
+    """Return the result of resolving a DID against the states of a log that was verified before.
+
+    Args:
+        did: the DID asked for.
+        states: after each entry, from the first; at least one.
+        options: version asked for; the clock is not looked at.
+
+    Spec: did:webvh 1.0 Read (Resolve)
+    """
+    return _answer(did, _Reading(states), options)
+
+
+def _answer(did: str, reading: _Reading, options: ResolutionOptions) -> ResolutionResult:
     if reading.states and all(state.did != did for state in reading.states):
         return failed(ResolutionError.INVALID_DID, DidNotInLogError())
-    candidates = _candidates(reading, version_id, version_time_ms, version_number)
+    candidates = _candidates(reading, options)
     if reading.failure is not None and (not candidates or None in candidates):
-        return _refused(reading.failure)
+        return failed(ResolutionError.INVALID_DID, reading.failure)
     chosen = candidates[0] if candidates else reading.states[-1]
     if chosen is None or any(candidate is not chosen for candidate in candidates):
         return failed(ResolutionError.NOT_FOUND, VersionNotFoundError())
     document = None if chosen.deactivated else resolved_document(chosen)
-    return resolved(document, _metadata(chosen, reading.states[-1]))
+    return resolved(document, version_metadata(chosen, reading.states[-1]))
 
 
 def _read_log(log: bytes, *, now_ms: int, limits: LogLimits) -> _Reading:
@@ -228,6 +292,29 @@ def _read_log(log: bytes, *, now_ms: int, limits: LogLimits) -> _Reading:
     return _Reading(tuple(states), None if states else LogEmptyError())
 
 
+def _witnessed(reading: _Reading, load: Callable[[], bytes | None]) -> _Reading:
+    """Cut a reading before the first entry that lacks witnesses; their file is asked for only where one is needed.
+
+    Spec: did:webvh 1.0 Verifying Witness Proofs During Resolution
+    """
+    states = reading.states
+    if all(state.witness_required is None for state in states):
+        return reading
+    data = load()
+    refused: DidError | None = None
+    try:
+        file = WitnessFile() if data is None else parse_witness_file(data)
+    except DidError as error:
+        file, refused = WitnessFile(), error
+    count = count_witnessed([Witnessing(state.version_id, state.witness_required) for state in states], file)
+    if count == len(states):
+        return reading
+    rule = states[count].witness_required
+    threshold = 0 if rule is None else rule.threshold
+    failure = refused or WitnessMissingError(version=states[count].version_id, threshold=threshold)
+    return _Reading(states[:count], failure, states[count].version_time_ms)
+
+
 def _claimed_time(entry: dict[str, Any]) -> int | None:
     text = entry.get("versionTime")
     try:
@@ -236,18 +323,16 @@ def _claimed_time(entry: dict[str, Any]) -> int | None:
         return None
 
 
-def _candidates(
-    reading: _Reading, version_id: str | None, version_time_ms: int | None, version_number: int | None
-) -> list[WebvhState | None]:
+def _candidates(reading: _Reading, options: ResolutionOptions) -> list[WebvhState | None]:
     """Return for each demand the state that fits it, or None where there is none."""
-    states = reading.states
+    states, number = reading.states, options.version_number
     candidates: list[WebvhState | None] = []
-    if version_id is not None:
-        candidates.append(next((state for state in states if state.version_id == version_id), None))
-    if version_number is not None:
-        candidates.append(states[version_number - 1] if 1 <= version_number <= len(states) else None)
-    if version_time_ms is not None:
-        candidates.append(_state_at(reading, version_time_ms))
+    if options.version_id is not None:
+        candidates.append(next((state for state in states if state.version_id == options.version_id), None))
+    if number is not None:
+        candidates.append(states[number - 1] if 1 <= number <= len(states) else None)
+    if options.version_time_ms is not None:
+        candidates.append(_state_at(reading, options.version_time_ms))
     return candidates
 
 
@@ -258,13 +343,15 @@ def _state_at(reading: _Reading, time_ms: int) -> WebvhState | None:
     return next((state for state in reversed(reading.states) if state.version_time_ms <= time_ms), None)
 
 
-def _refused(cause: DidError) -> ResolutionResult:
-    missing = isinstance(cause, _FEATURES_MISSING)
-    return failed(ResolutionError.FEATURE_NOT_SUPPORTED if missing else ResolutionError.INVALID_DID, cause)
+def version_metadata(state: WebvhState, last: WebvhState) -> dict[str, Any]:
+    """Return the document metadata: version and time of the one, everything else of the last valid entry.
 
+    Args:
+        state: the version asked for.
+        last: the newest that verifies.
 
-def _metadata(state: WebvhState, last: WebvhState) -> dict[str, Any]:
-    """Return the document metadata: version and time of the one, everything else of the last valid entry."""
+    Spec: did:webvh 1.0 Read (Resolve)
+    """
     return {
         "versionId": state.version_id,
         "versionTime": format_timestamp(state.version_time_ms),
@@ -274,6 +361,6 @@ def _metadata(state: WebvhState, last: WebvhState) -> dict[str, Any]:
         "portable": last.portable,
         "deactivated": last.deactivated,
         "ttl": str(last.ttl_s),
-        "witness": {},
-        "watchers": [],
+        "witness": {} if last.witness is None else last.witness.to_metadata(),
+        "watchers": list(last.watchers),
     }

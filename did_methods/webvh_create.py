@@ -1,4 +1,4 @@
-"""Writing did:webvh log entries: create, rotate, update, deactivate, always by the agent that holds the keys.
+"""Writing did:webvh log entries: create, rotate, update, move, deactivate, always by the agent that holds the keys.
 
 Decides the form of the entries this product writes: pre-rotation and portability from entry 1 unless the caller says
 otherwise in so many words, ``proof`` a list, only changed parameters, never ``null``. What is written is verified
@@ -8,7 +8,7 @@ before it is returned, so a caller cannot publish an entry that others refuse. D
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from did_methods.canonical import canonicalize
@@ -21,12 +21,14 @@ from did_methods.keys import PublicKey, SigningKey
 from did_methods.timestamp import format_timestamp
 from did_methods.webvh_entry import (
     SCID_PLACEHOLDER,
-    WebvhState,
     derive_entry_hash,
     replace_text,
     verify_entry,
 )
+from did_methods.webvh_errors import MoveElsewhereError
 from did_methods.webvh_parameters import METHOD, PreRotationIncompleteError, hash_text
+from did_methods.webvh_state import WebvhState, parse_webvh_did
+from did_methods.webvh_witness import WitnessRule
 
 SECOND_MS: Final = 1000
 SIGNING_PURPOSES: Final = ("authentication", "assertionMethod", "capabilityInvocation", "capabilityDelegation")
@@ -83,6 +85,8 @@ def create_entry(
     more_update_keys: Sequence[str] = (),
     portable: bool = True,
     ttl_s: int | None = None,
+    witness: WitnessRule | None = None,
+    watchers: Sequence[str] = (),
 ) -> tuple[dict[str, Any], WebvhState]:
     """Return the first entry of a new log, and the state after it.
 
@@ -94,6 +98,8 @@ def create_entry(
         more_update_keys: Multikeys of further update keys.
         portable: whether the DID may ever move to another host; it cannot be switched on later.
         ttl_s: seconds that resolvers may keep the document; None for the default of the specification.
+        witness: who must witness this entry and those to come; None for nobody. Their proofs are published first.
+        watchers: URIs of whoever agreed to watch the log.
 
     Raises:
         DidError: any code of ``verify_entry``, or of ``parse_did_document`` for the document.
@@ -107,8 +113,8 @@ def create_entry(
         "nextKeyHashes": list(next_key_hashes),
         "portable": portable,
     }
-    if ttl_s is not None:
-        parameters["ttl"] = ttl_s
+    optional = {"ttl": ttl_s, "witness": witness and witness.to_wire(), "watchers": list(watchers) or None}
+    parameters.update({name: value for name, value in optional.items() if value is not None})
     preliminary = {
         "versionId": SCID_PLACEHOLDER,
         "versionTime": _version_time(version_time_ms),
@@ -131,6 +137,8 @@ def append_entry(
     deactivated: bool = False,
     portable: bool | None = None,
     ttl_s: int | None = None,
+    witness: WitnessRule | Literal[False] | None = None,
+    watchers: Sequence[str] | None = None,
 ) -> tuple[dict[str, Any], WebvhState]:
     """Return the next entry of a log, and the state after it.
 
@@ -139,7 +147,7 @@ def append_entry(
 
     Args:
         state: the verified state the entry follows.
-        document: the whole new document.
+        document: the whole new document; of another DID to move (see ``move_document``).
         update_key: the key that signs: a committed one with pre-rotation, else one in force.
         version_time_ms: now, milliseconds since the epoch; written in whole seconds, rounded down, and then still
             later than in state.
@@ -148,6 +156,9 @@ def append_entry(
         deactivated: whether this entry ends the DID.
         portable: False to give up moving for good; None for no change.
         ttl_s: new time to live in seconds; None for no change.
+        witness: who must witness the entries to come; False for nobody any more; None for no change. The rule before
+            approves this entry, or the new one where there was none.
+        watchers: URIs of whoever agreed to watch the log; None for no change.
 
     Raises:
         PreRotationIncompleteError: webvh_pre_rotation_incomplete.
@@ -165,6 +176,8 @@ def append_entry(
         "deactivated": deactivated or None,
         "portable": portable,
         "ttl": ttl_s,
+        "witness": None if witness is None else witness.to_wire() if witness else {},
+        "watchers": None if watchers is None else list(watchers),
     }
     body = {
         "versionId": state.version_id,
@@ -173,6 +186,42 @@ def append_entry(
         "state": _copied(document),
     }
     return _finish(state, body, predecessor=state.version_id, update_key=update_key, version_time_ms=version_time_ms)
+
+
+def move_document(state: WebvhState, new_did: str) -> dict[str, Any]:
+    """Return the document of a state as that of another DID, with the DID before in ``alsoKnownAs``.
+
+    Every text that is the DID, or begins with it as a DID URL does, is renamed; the rest stays.
+
+    Args:
+        state: the newest state of a portable log.
+        new_did: the DID at the new place, with the same SCID.
+
+    Raises:
+        DidError: webvh_did_malformed, or any code of ``parse_https_location``.
+        MoveElsewhereError: webvh_move_elsewhere when the SCID is another one, or the DID the same.
+
+    Spec: did:webvh 1.0 DID Portability
+    """
+    if parse_webvh_did(new_did).scid != state.scid or new_did == state.did:
+        raise MoveElsewhereError
+    document = _copied(state.raw_document)
+    aliases = document.pop("alsoKnownAs", [])
+    renamed = _renamed(document, old=state.did, new=new_did)
+    kept = [alias for alias in aliases if alias not in {new_did, state.did}]
+    return {**renamed, "alsoKnownAs": [*kept, state.did]}
+
+
+def _renamed(value: Any, *, old: str, new: str) -> Any:
+    match value:
+        case str() if value == old or value.startswith((f"{old}#", f"{old}/", f"{old}?")):
+            return new + value[len(old) :]
+        case list():
+            return [_renamed(item, old=old, new=new) for item in value]
+        case dict():
+            return {name: _renamed(item, old=old, new=new) for name, item in value.items()}
+        case _:
+            return value
 
 
 def deactivate_entry(

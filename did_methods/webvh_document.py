@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from did_methods.webvh_entry import WebvhState, parse_webvh_did, replace_text
+from did_methods.webvh_entry import replace_text
+from did_methods.webvh_state import WebvhState, parse_webvh_did
 
 LINKED_VP_CONTEXT: Final = "https://identity.foundation/linked-vp/contexts/v1"
 

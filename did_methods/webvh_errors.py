@@ -5,7 +5,14 @@ The rules on ``parameters`` have their errors beside them in ``webvh_parameters.
 
 from __future__ import annotations
 
-from did_methods.webvh_parameters import WebvhError
+from did_methods.errors import DidError
+
+
+class WebvhError(DidError):
+    """Any rule of did:webvh that a log or an entry breaks."""
+
+    code = "webvh_error"
+    title = "The did:webvh log is not valid"
 
 
 class DidMalformedError(WebvhError):
@@ -113,11 +120,11 @@ class MoveUnlinkedError(WebvhError):
     title = "The DID moved without naming its previous form"
 
 
-class MoveUnsupportedError(WebvhError):
-    """``state.id`` changed by the rules; moves are not supported yet."""
+class MoveElsewhereError(WebvhError):
+    """The DID to move to has another SCID, or is the DID that there is."""
 
-    code = "webvh_move_unsupported"
-    title = "Moves of a DID are not supported"
+    code = "webvh_move_elsewhere"
+    title = "A DID moves to another place with its own SCID"
 
 
 class ProofPurposeError(WebvhError):
@@ -181,3 +188,59 @@ class VersionNotFoundError(WebvhError):
 
     code = "webvh_version_not_found"
     title = "There is no such version"
+
+
+class LogShorterError(WebvhError):
+    """The log ends before a version that was seen earlier: somebody took entries back."""
+
+    code = "webvh_log_shorter"
+    title = "The log is shorter than one seen before"
+
+
+class LogForkedError(WebvhError):
+    """The log has another entry where an earlier reading had one: two logs are shown to two readers."""
+
+    code = "webvh_log_forked"
+    title = "The log contradicts one seen before"
+
+
+class WitnessRuleError(WebvhError):
+    """The ``witness`` parameter is malformed; it is refused, never read as no witnesses."""
+
+    code = "webvh_witness_rule_malformed"
+    title = "witness parameter is malformed"
+
+
+class WitnessMissingError(WebvhError):
+    """Fewer than the threshold of distinct listed witnesses approved an entry."""
+
+    code = "webvh_witness_missing"
+    title = "Not enough witnesses approved the entry"
+
+
+class WitnessProofMethodError(WebvhError):
+    """A witness proof does not name ``did:key:K#K`` with one and the same K."""
+
+    code = "webvh_witness_proof_method"
+    title = "Witness proof must name a did:key whose fragment equals its body"
+
+
+class WitnessProofPurposeError(WebvhError):
+    """A witness proof is for another purpose than assertionMethod."""
+
+    code = "webvh_witness_proof_purpose"
+    title = "Purpose of a witness proof must be assertionMethod"
+
+
+class WitnessFileMalformedError(WebvhError):
+    """``did-witness.json`` is not a list of objects with a versionId and proofs."""
+
+    code = "webvh_witness_file_malformed"
+    title = "did-witness.json is malformed"
+
+
+class WitnessFileTooLargeError(WebvhError):
+    """``did-witness.json`` lists more versions or proofs than the resolver reads."""
+
+    code = "webvh_witness_file_too_large"
+    title = "did-witness.json is too large"

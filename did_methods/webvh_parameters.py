@@ -1,12 +1,12 @@
 """The ``parameters`` of a did:webvh log entry: their types, their defaults, and what may follow what.
 
 Decides which parameters are in force after an entry, given those before it, and which keys may sign the entry. It
-knows no proofs and no hashes of entries. It supports one log without witnesses: a log that asks for witnesses or
-watchers is refused by name, never read as if it did not.
+knows no proofs and no hashes of entries.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +14,8 @@ from typing import Final
 from did_methods.codec import JsonValue, base58_encode, multihash_sha256
 from did_methods.errors import DidError
 from did_methods.keys import parse_public_key
+from did_methods.webvh_errors import WebvhError
+from did_methods.webvh_witness import WitnessRule, parse_witness_rule
 
 METHOD: Final = "did:webvh:1.0"
 DEFAULT_TTL_S: Final = 3600
@@ -21,16 +23,12 @@ MAX_TTL_S: Final = 2**31
 MAX_LIST_ITEMS: Final = 64
 """Keys or hashes in one list: each new key costs a point check, and a log leaf has room for fewer."""
 
+MAX_WATCHER_CHARS: Final = 2_048
+# Any scheme, as the specification says; only shown, never followed.
+_URI: Final = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
 _KNOWN: Final = frozenset(
     {"method", "scid", "updateKeys", "nextKeyHashes", "witness", "watchers", "portable", "deactivated", "ttl"}
 )
-
-
-class WebvhError(DidError):
-    """Any rule of did:webvh that a log or an entry breaks."""
-
-    code = "webvh_error"
-    title = "The did:webvh log is not valid"
 
 
 class ParametersMalformedError(WebvhError):
@@ -97,10 +95,10 @@ class ListItemRepeatedError(WebvhError):
 
 
 class UpdateKeysEmptyError(WebvhError):
-    """``updateKeys`` is empty in an entry that does not deactivate the DID."""
+    """``updateKeys`` is empty in the first entry, so nobody signs it; later it freezes the DID, which is allowed."""
 
     code = "webvh_update_keys_empty"
-    title = "Update keys may be empty only when the DID is deactivated"
+    title = "Update keys may not be empty in the first entry"
 
 
 class PortableLateError(WebvhError):
@@ -110,11 +108,11 @@ class PortableLateError(WebvhError):
     title = "Portability can only be switched on in the first entry"
 
 
-class WitnessUnsupportedError(WebvhError):
-    """The log asks for witnesses or watchers, which this implementation cannot honour yet."""
+class WatcherMalformedError(WebvhError):
+    """A watcher is not an absolute URI of printable characters."""
 
-    code = "webvh_witness_unsupported"
-    title = "Witnesses and watchers are not supported"
+    code = "webvh_watcher_malformed"
+    title = "Watcher is not a URI"
 
 
 class PreRotationIncompleteError(WebvhError):
@@ -142,6 +140,9 @@ class ParameterChanges:
     portable: bool | None
     deactivated: bool | None
     ttl_s: int | None
+    witness: WitnessRule | None
+    witness_stated: bool
+    watchers: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,8 @@ class WebvhParameters:
     portable: bool
     deactivated: bool
     ttl_s: int
+    witness: WitnessRule | None = None
+    watchers: tuple[str, ...] = ()
 
 
 def hash_text(data: bytes) -> str:
@@ -183,7 +186,8 @@ def parse_parameters(value: JsonValue) -> ParameterChanges:
 
     Raises:
         WebvhError: webvh_parameters_malformed, webvh_parameter_unknown, webvh_parameter_type, webvh_parameter_limit,
-            webvh_list_item_repeated, webvh_update_key_unsupported, webvh_witness_unsupported.
+            webvh_list_item_repeated, webvh_update_key_unsupported, webvh_witness_rule_malformed,
+            webvh_watcher_malformed.
 
     Spec: did:webvh 1.0 did:webvh DID Method Parameters
     """
@@ -191,10 +195,12 @@ def parse_parameters(value: JsonValue) -> ParameterChanges:
         raise ParametersMalformedError
     if not _KNOWN.issuperset(value):
         raise ParameterUnknownError
-    _check_no_witnesses(value)
     update_keys = _parse_list(value, "updateKeys")
     for key in update_keys or ():
         _check_update_key(key)
+    watchers = _parse_list(value, "watchers")
+    for uri in watchers or ():
+        _check_watcher(uri)
     return ParameterChanges(
         method=_parse_text(value, "method"),
         scid=_parse_text(value, "scid"),
@@ -203,6 +209,9 @@ def parse_parameters(value: JsonValue) -> ParameterChanges:
         portable=_parse_flag(value, "portable"),
         deactivated=_parse_flag(value, "deactivated"),
         ttl_s=_parse_ttl(value),
+        witness=parse_witness_rule(value.get("witness")),
+        witness_stated="witness" in value,
+        watchers=watchers,
     )
 
 
@@ -227,6 +236,8 @@ def derive_first_parameters(changes: ParameterChanges) -> WebvhParameters:
         portable=bool(changes.portable),
         deactivated=bool(changes.deactivated),
         ttl_s=DEFAULT_TTL_S if changes.ttl_s is None else changes.ttl_s,
+        witness=changes.witness,
+        watchers=changes.watchers or (),
     )
 
 
@@ -235,7 +246,7 @@ def derive_parameters(before: WebvhParameters, changes: ParameterChanges) -> Web
 
     Raises:
         WebvhError: webvh_method_unsupported, webvh_scid_repeated, webvh_portable_late, webvh_pre_rotation_incomplete,
-            webvh_update_key_not_committed, webvh_update_keys_empty.
+            webvh_update_key_not_committed.
 
     Spec: did:webvh 1.0 did:webvh DID Method Parameters
     """
@@ -247,8 +258,6 @@ def derive_parameters(before: WebvhParameters, changes: ParameterChanges) -> Web
         raise PortableLateError
     if before.next_key_hashes:
         _check_pre_rotation(before, changes)
-    if changes.update_keys == () and not changes.deactivated:
-        raise UpdateKeysEmptyError
     return WebvhParameters(
         scid=before.scid,
         update_keys=_kept(changes.update_keys, before.update_keys),
@@ -256,7 +265,22 @@ def derive_parameters(before: WebvhParameters, changes: ParameterChanges) -> Web
         portable=before.portable if changes.portable is None else changes.portable,
         deactivated=bool(changes.deactivated),
         ttl_s=before.ttl_s if changes.ttl_s is None else changes.ttl_s,
+        witness=changes.witness if changes.witness_stated else before.witness,
+        watchers=_kept(changes.watchers, before.watchers),
     )
+
+
+def required_witnesses(before: WebvhParameters | None, after: WebvhParameters) -> WitnessRule | None:
+    """Return who must witness the entry that leads from before to after; None for nobody.
+
+    The first entry's own rule, or the first rule after none, binds at once; a rule that replaces another, or ends it,
+    takes effect after its entry, which the old witnesses approve.
+
+    Spec: did:webvh 1.0 did:webvh DID Method Parameters (witness), Witness Lists
+    """
+    if before is not None and before.witness is not None:
+        return before.witness
+    return after.witness
 
 
 def authorized_keys(before: WebvhParameters | None, after: WebvhParameters) -> tuple[str, ...]:
@@ -280,12 +304,9 @@ def _check_pre_rotation(before: WebvhParameters, changes: ParameterChanges) -> N
         raise KeyNotCommittedError
 
 
-def _check_no_witnesses(parameters: dict[str, JsonValue]) -> None:
-    witness = parameters.get("witness")
-    if witness is not None and not isinstance(witness, dict):
-        raise ParameterTypeError("witness is not an object", parameter="witness")
-    if witness or _parse_list(parameters, "watchers"):
-        raise WitnessUnsupportedError
+def _check_watcher(uri: str) -> None:
+    if len(uri) > MAX_WATCHER_CHARS or _URI.fullmatch(uri) is None:
+        raise WatcherMalformedError
 
 
 def _check_update_key(text: str) -> None:

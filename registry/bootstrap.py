@@ -230,7 +230,7 @@ def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms
     for begin in range(size, 0, -512):
         entries = store.entries(max(0, begin - 512), begin)
         for entry in entries:
-            if entry.time_ms >= today:
+            if entry.time_ms >= today and entry.kind != "did_witness":
                 for party in parse_leaf(entry.data).parties:
                     if "signer" in party.roles:
                         budgets.count_signer(party.did, time_ms=entry.time_ms)

@@ -128,6 +128,38 @@ WEBVH_LOG_BYTES: Annotated[
     int, Limit("bytes", "what a resolver takes from one `did.jsonl`, as did:webvh 1.0 suggests")
 ] = 5_242_880
 
+# --- Foreign DID methods: the child process that resolves them -------------------------------------------------------
+FOREIGN_CALL_MS: Annotated[
+    int, Limit("ms", "a foreign DID takes the child below one; whatever takes this long is a hang, and ends the child")
+] = 2_000
+FOREIGN_START_MS: Annotated[
+    int, Limit("ms", "an interpreter and the library load in a tenth of it; a busy small machine needs the rest")
+] = 15_000
+FOREIGN_IDLE_MS: Annotated[
+    int, Limit("ms", "a child nobody asked for this long is stopped; the next call pays for a start")
+] = 300_000
+FOREIGN_BACK_OFF_MS: Annotated[
+    int, Limit("ms", "pause after the second failure in a row, doubled by each further one: no loop of crashes")
+] = 500
+FOREIGN_BACK_OFF_MOST_MS: Annotated[int, Limit("ms", "longest pause: a child that works again is found within it")] = (
+    30_000
+)
+FOREIGN_WAITING: Annotated[
+    int, Limit("calls", "callers of the one child at a time, each holding a thread; beyond, they are told to come back")
+] = 8
+FOREIGN_ANSWER_BYTES: Annotated[
+    int, Limit("bytes", "one answer of the child; a foreign document is below 4 KiB, as JSON in JSON below 8")
+] = 65_536
+FOREIGN_MEMORY_BYTES: Annotated[
+    int, Limit("bytes", "data of the child, several times what the library needs; beyond, it dies alone")
+] = 536_870_912
+FOREIGN_CALLS_PER_CHILD: Annotated[
+    int, Limit("calls", "a child is replaced after as many, so that no leak of the library grows for ever")
+] = 20_000
+FOREIGN_CPU_SECONDS: Annotated[
+    int, Limit("seconds", "processor time of one child, ten times what its calls need together")
+] = 60
+
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[
     int, Limit("contexts", "fixed by the format: a pair's edge weighs 1/k with k at most this")

@@ -64,7 +64,7 @@ MUTATIONS = (
     Mutation(
         1,
         "anybody-speaks-for-the-registry",
-        (("registry/history/rules.py", "if credential.issuer != expected:", "if False:"),),
+        (("registry/history/ground.py", "if credential.issuer != expected:", "if False:"),),
         ("tests/attacks/test_evidence_attacks.py::test_nobody_speaks_for_the_registry",),
     ),
     Mutation(
@@ -186,7 +186,7 @@ MUTATIONS = (
     Mutation(
         6,
         "a-batch-passes-the-budget",
-        (("registry/services/sequencer.py", "        self._admission.count(verified, time_ms=time_ms)\n", ""),),
+        (("registry/services/sequencer.py", "        self._admission.count(draft, verified, time_ms=time_ms)\n", ""),),
         ("tests/attacks/test_floods.py::test_one_batch_holds_no_more_than_the_budget",),
     ),
     Mutation(

@@ -41,6 +41,7 @@ COMMANDS = (
     Row("grant", "vouch", _AGENT, "Sign a capability for another agent; it is presented, not logged."),
     Row("standing", "standing", _CHECK, "Show an agent's score, or the best and worst of all."),
     Row("decide", "decide", _CHECK, "Ask whether an agent may do an action now."),
+    Row("did", "did", _CHECK, "Resolve DIDs, at a registry or from a log at hand."),
     Row("verify", "verify", _CHECK, "Verify a credential or presentation in a file."),
     Row("log", "log", _CHECK, "Check the log: newest checkpoint, proof that an entry is in it."),
     Row("audit", "audit", _CHECK, "Recompute everything from the public log and compare."),

@@ -19,7 +19,7 @@ from registry.adapters.system_clock import SystemClock
 from registry.cli.files import read_document
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
-from registry.credentials.key_lookup import BoundKey, DidKeyLookup, DocumentKeyLookup, KeyLookup
+from registry.credentials.key_lookup import BoundKey, DocumentKeyLookup, KeyLookup, SelfCertifyingLookup
 from registry.credentials.model import parse_credential
 from registry.credentials.presentation import CLOCK_SKEW_MS, parse_presentation, verify_presentation
 from registry.credentials.verify import verify_credential
@@ -39,7 +39,7 @@ class _Keys:
         """Return the key of a verification method; see `KeyLookup.find_key`."""
         if verification_method.partition("#")[0] in self._dids:
             return self._known.find_key(verification_method, purpose)
-        lookup: KeyLookup = DidKeyLookup() if self._view is None else self._view
+        lookup: KeyLookup = SelfCertifyingLookup() if self._view is None else self._view
         return lookup.find_key(verification_method, purpose)
 
     def state_of(self, did: str) -> str | None:

@@ -21,7 +21,7 @@ from registry.adapters.system_clock import Clock, SystemClock
 from registry.client.errors import AcceptanceError, LogProofError, RegistryAnswerError, RegistryChangedError
 from registry.client.transport import Transport
 from registry.credentials.errors import KeyNotFoundError
-from registry.credentials.key_lookup import BoundKey, DidKeyLookup, DocumentKeyLookup
+from registry.credentials.key_lookup import BoundKey, DocumentKeyLookup, SelfCertifyingLookup
 from registry.credentials.model import parse_credential
 from registry.credentials.verify import verify_credential
 from registry.errors import ParseError, VerificationError
@@ -148,7 +148,7 @@ class RegistryView:
         """
         did = verification_method.partition("#")[0]
         if did.startswith("did:key:"):
-            return DidKeyLookup().find_key(verification_method, purpose)
+            return SelfCertifyingLookup().find_key(verification_method, purpose)
         document = self._registry_document() if did == self.identity().registry_did else self.resolve(did)
         return DocumentKeyLookup({did: document}).find_key(verification_method, purpose)
 

@@ -8,7 +8,7 @@ Spec: FORMATS "Genesis", "Epoch", "Acceptance"
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -169,6 +169,28 @@ def issue_release(*, signer: Signer, subject: str, reason: str, uuid: str, now_m
     """
     members = {"id": subject, "reason": reason}
     return issue_credential("release", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+def issue_key_observation(
+    *, signer: Signer, subject: Mapping[str, Any], uuid: str, now_ms: int, domain: str
+) -> dict[str, Any]:
+    """Issue what the registry saw of a DID whose document lies elsewhere.
+
+    Args:
+        signer: the registry DID.
+        subject: what `registry.history.observation.observation_subject` returns.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+
+    Raises:
+        ParseError: the codes of `parse_credential`.
+
+    Spec: specs/credential-profile.md "Key observation"
+    """
+    return issue_credential(
+        "key_observation", signer=signer, subject=dict(subject), uuid=uuid, now_ms=now_ms, domain=domain
+    )
 
 
 def issue_agent_revocation(

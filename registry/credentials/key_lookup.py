@@ -15,6 +15,7 @@ from typing import Protocol
 
 from did_methods.did import parse_did_url
 from did_methods.document import DidDocument, VerificationMethod
+from did_methods.jwk import resolve_did_jwk
 from did_methods.key import resolve_did_key_url
 from did_methods.keys import PublicKey
 from registry.credentials.errors import (
@@ -54,19 +55,27 @@ class KeyLookup(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DidKeyLookup:
-    """Knows every did:key and nothing else."""
+class SelfCertifyingLookup:
+    """Knows every did:key and did:jwk, whose keys are in the DID itself, and nothing else."""
 
     def find_key(self, verification_method: str, purpose: str) -> BoundKey:
-        """Return the key that the did:key is; see `KeyLookup.find_key`."""
-        if not verification_method.startswith("did:key:"):
-            raise KeyNotFoundError("only did:key is known here")
-        return _find_did_key(verification_method, purpose)
+        """Return the key that the DID is; see `KeyLookup.find_key`."""
+        if verification_method.startswith("did:key:"):
+            return _find_did_key(verification_method, purpose)
+        if verification_method.startswith("did:jwk:"):
+            return _find_did_jwk(verification_method, purpose)
+        raise KeyNotFoundError("only did:key and did:jwk are known here")
 
 
 @lru_cache(maxsize=4_096)
 def _find_did_key(verification_method: str, purpose: str) -> BoundKey:
     return bind_key(resolve_did_key_url(verification_method, purpose))
+
+
+@lru_cache(maxsize=1_024)
+def _find_did_jwk(verification_method: str, purpose: str) -> BoundKey:
+    document = resolve_did_jwk(verification_method.partition("#")[0])
+    return bind_key(document.find_method(verification_method, purpose))
 
 
 @dataclass(frozen=True, slots=True)

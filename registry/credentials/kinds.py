@@ -61,6 +61,7 @@ _LOG_KEY: Final = Text(r"[!-*,-~]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", 309, 
 _ACTION: Final = Text(r"(?:[a-z0-9._:-]{1,64}\*?|\*)", 65, "action name, or its beginning and an asterisk")
 _RESOURCE_ID: Final = Text(r"(?:[!-)+-~]{1,256}\*?|\*)", 257, "resource id, or its beginning and an asterisk")
 _VERSION_ID: Final = Text(r"[1-9][0-9]{0,8}-[1-9A-HJ-NP-Za-km-z]{46}", 56, "did:webvh versionId")
+_MULTIKEY: Final = Text(r"z[1-9A-HJ-NP-Za-km-z]{40,120}", 121, "Multikey")
 _PROOF_VALUE: Final = Text(r"z[1-9A-HJ-NP-Za-km-z]{64,88}", 89, "Ed25519 signature, multibase base58btc")
 
 
@@ -174,6 +175,12 @@ def _kind(
 _MODEL: Final = Either(Object({"provider": NAME, "name": NAME}), Object({"digest": DIGEST}))
 _RESOURCE: Final = Object({"type": NAME, "id": _RESOURCE_ID})
 _ACCEPTED: Final = Object({"event": DIGEST, "index": _INDEX, "leafHash": DIGEST, "time": _INDEX})
+_PURPOSE: Final = OneOf(
+    ("assertionMethod", "authentication", "capabilityDelegation", "capabilityInvocation", "keyAgreement")
+)
+_OBSERVED_KEY: Final = Object(
+    {"id": VERIFICATION_METHOD, "publicKeyMultibase": _MULTIKEY, "purposes": ListOf(_PURPOSE, 5)}
+)
 _AGENT_AND_REASON: Final = Object({"id": DID, "reason": SLUG})
 
 KINDS: Final[tuple[Kind, ...]] = (
@@ -272,6 +279,21 @@ KINDS: Final[tuple[Kind, ...]] = (
     _kind("RegistryQuarantineCredential", "quarantine", _AGENT_AND_REASON, signer="registry"),
     _kind("RegistryReleaseCredential", "release", _AGENT_AND_REASON, signer="registry"),
     _kind("RegistryAgentRevocationCredential", "agent_revocation", _AGENT_AND_REASON, signer="operator"),
+    _kind(
+        "RegistryKeyObservationCredential",
+        "key_observation",
+        Object(
+            {
+                "id": DID,
+                "keys": ListOf(_OBSERVED_KEY, 16, 0, distinct=False),
+                "documentDigest": DIGEST,
+                "source": SLUG,
+                "observed": TIMESTAMP,
+            },
+            {"versionId": _VERSION_ID},
+        ),
+        signer="registry",
+    ),
     _kind(
         "RegistryAcceptanceCredential",
         "acceptance",

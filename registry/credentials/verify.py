@@ -26,10 +26,10 @@ from registry.credentials.errors import (
 )
 from registry.credentials.key_lookup import (
     BoundKey,
-    DidKeyLookup,
     DocumentKeyLookup,
     KeyLookup,
     MethodKeyLookup,
+    SelfCertifyingLookup,
     bind_key,
 )
 from registry.credentials.model import Kind, UnverifiedCredential
@@ -37,11 +37,11 @@ from registry.credentials.model import Kind, UnverifiedCredential
 __all__ = [
     "LOG_WINDOW_MS",
     "BoundKey",
-    "DidKeyLookup",
     "DocumentKeyLookup",
     "KeyLookup",
     "KeyNotFoundError",
     "MethodKeyLookup",
+    "SelfCertifyingLookup",
     "VerifiedCredential",
     "bind_key",
     "check_credential_instant",

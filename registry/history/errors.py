@@ -99,6 +99,34 @@ class DidNotPublishedError(NotFoundError):
     title = "The DID's log is not published here"
 
 
+class DidNotObservedError(NotFoundError):
+    """The DID's document lies elsewhere, and the registry has not logged what it saw there."""
+
+    code = "did_not_observed"
+    title = "The keys of this DID are not known here"
+
+
+class ObservationSubjectError(ConflictError):
+    """The keys of this DID follow from the log or from the DID itself."""
+
+    code = "observation_subject"
+    title = "The keys of this DID are not a matter of observation"
+
+
+class ObservationUnchangedError(ConflictError):
+    """The newest logged observation says the same."""
+
+    code = "observation_unchanged"
+    title = "Nothing has changed since the last observation"
+
+
+class WitnessOrderError(ConflictError):
+    """Witness proofs and the entry that they approve stand directly one after the other."""
+
+    code = "did_witness_out_of_order"
+    title = "Witness proofs do not stand before the entry that they approve"
+
+
 class DidNotHostedError(ParseError):
     """The did:webvh does not lie below this registry's public URL."""
 

@@ -16,6 +16,12 @@ def host_of(public_url: str) -> str:
     return urlsplit(public_url).netloc.replace(":", "%3A")
 
 
+def is_hosted(did: str, genesis: Genesis) -> bool:
+    """Say whether a did:webvh names this registry's host, whatever its path."""
+    parts = did.split(":")
+    return parts[1] == "webvh" and parts[3:4] != [] and parts[3].lower() == host_of(genesis.public_url).lower()
+
+
 def hosted_path(did: str, genesis: Genesis) -> str:
     """Return the path of a hosted did:webvh: ``agents/<slug>``, or the empty string for the registry itself.
 

@@ -1,7 +1,8 @@
 """The rules of the log: what a verified statement changes, or why it is refused at this place.
 
 One function per leaf kind, each checking first and changing the draft last, so a refusal leaves the draft as it was.
-The sequencer and the audit both come through `admit`: there is no other place where a leaf changes anything.
+The sequencer and the audit both come through `admit`: there is no other place where a leaf changes anything. What
+concerns DIDs and their keys is in `rules_did.py`.
 
 Spec: FORMATS "Genesis", "Registration", "Epoch", "Edges and contexts"; specs/history.md.
 """
@@ -9,24 +10,13 @@ Spec: FORMATS "Genesis", "Registration", "Epoch", "Edges and contexts"; specs/hi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from did_methods.codec import base64url_decode, base64url_encode
-from did_methods.did import parse_did
-from did_methods.webvh_entry import verify_entry
 from registry.credentials.model import UnverifiedCredential
 from registry.history.errors import (
-    AgentDeactivatedError,
-    AgentExistsError,
-    AgentRevokedError,
-    AgentSuspendedError,
     AgentUnknownError,
-    DidEntryOrderError,
-    DidMethodNotHostedError,
-    DidNotHostedError,
-    DidNotPublishedError,
-    DidPathTakenError,
     EpochCommitmentError,
     GenesisError,
     LogOrderError,
@@ -36,22 +26,25 @@ from registry.history.errors import (
     StateTransitionError,
     SubjectStateError,
 )
-from registry.history.paths import hosted_path
-from registry.history.state import Agent, AgentState, Draft, Epoch, EpochAhead, Genesis, LiveStatement, RootList
+from registry.history.ground import Place, active_agent, check_signer, genesis_of, set_state
+from registry.history.rules_did import (
+    admit_did_operation,
+    admit_did_witness,
+    admit_key_observation,
+    admit_registration,
+    check_witnessed_next,
+)
+from registry.history.state import AgentState, Draft, Epoch, EpochAhead, Genesis, LiveStatement, RootList
 from registry.history.statement import (
     CredentialStatement,
     DidOperationStatement,
+    DidWitnessStatement,
     RegistrationStatement,
     VerifiedStatement,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the log a statement stands: its leaf index and its log time in ms."""
-
-    index: int
-    time_ms: int
+RULES_VERSION = "1"
+_OPENING = ("genesis", "did_operation", "root_list", "epoch")
 
 
 def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
@@ -67,19 +60,19 @@ def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
     """
     statement = verified.statement
     _check_genesis_order(statement.kind, place)
+    check_witnessed_next(draft, statement)
     match statement:
         case DidOperationStatement():
-            _admit_did_operation(draft, statement, place)
+            admit_did_operation(draft, statement, place)
+        case DidWitnessStatement():
+            admit_did_witness(draft, statement)
         case RegistrationStatement():
-            _admit_registration(draft, statement, place)
+            admit_registration(draft, statement, place)
         case CredentialStatement(credential=credential):
             _CREDENTIAL_RULES[credential.kind.name](draft, credential, place)
             if credential.kind.signer == "agent":
-                draft.reputation.own_act(credential.issuer, index=place.index, time_ms=place.time_ms)
-
-
-RULES_VERSION = "1"
-_OPENING = ("genesis", "did_operation", "root_list", "epoch")
+                issuer = draft.canonical_did(credential.issuer)
+                draft.reputation.own_act(issuer, index=place.index, time_ms=place.time_ms)
 
 
 def _check_genesis_order(kind: str, place: Place) -> None:
@@ -89,40 +82,6 @@ def _check_genesis_order(kind: str, place: Place) -> None:
             raise GenesisError(f"entry {place.index} must be {_OPENING[place.index]}", index=place.index)
     elif kind == "genesis":
         raise GenesisError("a log has one genesis", index=place.index)
-
-
-def _genesis(draft: Draft) -> Genesis:
-    genesis = draft.head.genesis
-    if genesis is None:
-        raise GenesisError("the log has no genesis yet")
-    return genesis
-
-
-def active_agent(draft: Draft, did: str) -> Agent:
-    """Return the agent if it is registered and active.
-
-    Raises:
-        AgentUnknownError, AgentSuspendedError, AgentDeactivatedError, AgentRevokedError: its state.
-    """
-    agent = draft.find_agent(did)
-    if agent is None:
-        raise AgentUnknownError
-    match agent.state:
-        case "active":
-            return agent
-        case "suspended":
-            raise AgentSuspendedError
-        case "deactivated":
-            raise AgentDeactivatedError
-        case "revoked":
-            raise AgentRevokedError
-
-
-def _set_state(draft: Draft, agent: Agent, state: AgentState, place: Place) -> None:
-    draft.silence(agent.did, silenced=state != "active")
-    draft.agents[agent.did] = replace(
-        agent, state=state, authority_epoch=agent.authority_epoch + 1, changed_index=place.index
-    )
 
 
 # ---------------------------------------------------------------- registry statements
@@ -148,17 +107,8 @@ def _admit_genesis(draft: Draft, credential: UnverifiedCredential, place: Place)
     draft.head = replace(draft.head, genesis=genesis)
 
 
-def _check_signer(draft: Draft, credential: UnverifiedCredential) -> None:
-    genesis = _genesis(draft)
-    expected = genesis.operator_did if credential.kind.signer == "operator" else genesis.registry_did
-    if credential.issuer != expected:
-        raise SignerRoleError(f"only the {credential.kind.signer} signs this kind")
-    if credential.kind.name in ("root_list", "epoch") and credential.subject_id != genesis.registry_did:
-        raise LogOrderError("root lists and epochs are about this registry")
-
-
 def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
-    _check_signer(draft, credential)
+    check_signer(draft, credential)
     previous = draft.head.root_lists[-1].number if draft.head.root_lists else 0
     if credential.subject["number"] != previous + 1:
         raise LogOrderError(f"the next root list is number {previous + 1}")
@@ -190,24 +140,24 @@ def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
         tree_size=tree_size,
         index=draft.head.size,
         time_ms=draft.time_of(tree_size - 1),
-        roots=root_list.roots,
+        roots=tuple(dict.fromkeys(map(draft.canonical_did, root_list.roots))),
         silenced=draft.silenced_below(tree_size),
     )
     draft.epoch_ahead = EpochAhead(number, tree_size, result.commitment, scores)
     return {
         "number": number,
         "treeSize": tree_size,
-        "rules": _genesis(draft).rules,
+        "rules": genesis_of(draft).rules,
         "rootList": base64url_encode(root_list.event_id),
         "commitment": base64url_encode(result.commitment),
     }
 
 
 def _admit_epoch(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
-    _check_signer(draft, credential)
+    check_signer(draft, credential)
     subject = credential.subject
     number = draft.head.epoch.number + 1 if draft.head.epoch else 1
-    if subject["number"] != number or subject["rules"] != _genesis(draft).rules:
+    if subject["number"] != number or subject["rules"] != genesis_of(draft).rules:
         raise LogOrderError(f"the next epoch is number {number}")
     root_list = draft.root_list_below(subject["treeSize"])
     if root_list is None or subject["rootList"] != base64url_encode(root_list.event_id):
@@ -227,14 +177,14 @@ def _admit_epoch(draft: Draft, credential: UnverifiedCredential, place: Place) -
 
 def _admit_agent_state(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
     """Quarantine, release and revocation: signed by the registry or by the operator, never by an agent."""
-    _check_signer(draft, credential)
+    check_signer(draft, credential)
     agent = draft.find_agent(credential.subject_id)
     if agent is None:
         raise AgentUnknownError
     allowed, state = _TRANSITIONS[credential.kind.name]
     if agent.state not in allowed:
         raise StateTransitionError(f"an agent that is {agent.state} cannot become {state}")
-    _set_state(draft, agent, state, place)
+    set_state(draft, agent, state, place)
 
 
 _TRANSITIONS: dict[str, tuple[tuple[AgentState, ...], AgentState]] = {
@@ -247,80 +197,20 @@ _TRANSITIONS: dict[str, tuple[tuple[AgentState, ...], AgentState]] = {
 # ---------------------------------------------------------------- agents
 
 
-def _admit_did_operation(draft: Draft, statement: DidOperationStatement, place: Place) -> None:
-    did = statement.did
-    if parse_did(did).method != "webvh":
-        raise DidMethodNotHostedError("only did:webvh logs are hosted here")
-    agent = draft.find_agent(did)
-    if agent is not None and agent.state == "revoked":
-        raise AgentRevokedError
-    previous = draft.webvh.get(did)
-    path = _check_first_entry(draft, statement, place) if previous is None else None
-    state = verify_entry(previous, statement.entry, now_ms=place.time_ms)
-    document = state.document  # parsed before anything changes
-    draft.webvh[did] = state
-    if state.deactivated:
-        del draft.documents[did]
-    else:
-        draft.documents[did] = document
-    if path is not None:
-        draft.paths[path] = did
-    if agent is None:
-        return
-    if state.deactivated and agent.state in ("active", "suspended"):
-        _set_state(draft, agent, "deactivated", place)
-    else:
-        draft.agents[did] = replace(agent, authority_epoch=agent.authority_epoch + 1, changed_index=place.index)
-    draft.reputation.own_act(did, index=place.index, time_ms=place.time_ms)
-
-
-def _check_first_entry(draft: Draft, statement: DidOperationStatement, place: Place) -> str:
-    """Check that a DID may be published here for the first time; return its path."""
-    genesis = _genesis(draft)
-    if not str(statement.entry["versionId"]).startswith("1-"):
-        raise DidEntryOrderError("the first entry of this DID is not published here")
-    path = hosted_path(statement.did, genesis)
-    if path in draft.paths:
-        raise DidPathTakenError
-    if (place.index == 1) != (statement.did == genesis.registry_did):
-        raise DidNotHostedError("entry 1, and only it, is the registry's own first DID entry")
-    return path
-
-
-def _admit_registration(draft: Draft, statement: RegistrationStatement, place: Place) -> None:
-    did = statement.presentation.holder
-    if draft.find_agent(did) is not None:
-        raise AgentExistsError
-    match parse_did(did).method:
-        case "webvh":
-            published = draft.webvh.get(did)
-            if published is None:
-                raise DidNotPublishedError
-            if published.deactivated:
-                raise AgentDeactivatedError
-        case "key":
-            pass
-        case _:
-            raise DidMethodNotHostedError("register with did:webvh hosted here or with did:key")
-    if did in (_genesis(draft).registry_did, _genesis(draft).operator_did):
-        raise SignerRoleError("the registry and the operator root are not agents")
-    draft.agents[did] = Agent(did, "active", place.index, place.time_ms, 1, place.index)
-    draft.reputation.register(did, index=place.index, time_ms=place.time_ms)
-
-
 def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
     """A vouch or a report: replaces the live one of the same pair and context."""
-    issuer, subject, kind = credential.issuer, credential.subject_id, credential.kind.name
-    active_agent(draft, issuer)
-    target = draft.find_agent(subject)
+    kind, issuer = credential.kind.name, active_agent(draft, credential.issuer).did
+    target = draft.find_agent(credential.subject_id)
     if target is None:
         raise AgentUnknownError("the subject is not registered")
+    if target.did == issuer:
+        raise SignerRoleError("nobody speaks about itself under another of its names")
     if target.state in ("revoked", "deactivated") or (kind == "vouch" and target.state != "active"):
         raise SubjectStateError
     context = credential.subject.get("context")
     apply_edge = draft.reputation.vouch if kind == "vouch" else draft.reputation.report
-    apply_edge(issuer, subject, context=context, index=place.index, time_ms=place.time_ms)
-    replaced = _replace_live(draft, credential, place.index)
+    apply_edge(issuer, target.did, context=context, index=place.index, time_ms=place.time_ms)
+    replaced = _replace_live(draft, credential, issuer, target.did, index=place.index)
     if kind == "vouch":
         draft.head = replace(
             draft.head,
@@ -336,21 +226,19 @@ def _admit_passport(draft: Draft, credential: UnverifiedCredential, place: Place
     published = draft.webvh.get(agent.did)
     if published is not None and credential.subject.get("versionId") != published.version_id:
         raise PassportBindingError
-    _replace_live(draft, credential, place.index)
+    _replace_live(draft, credential, agent.did, agent.did, index=place.index)
     draft.agents[agent.did] = replace(agent, passport_index=place.index, passport_event=credential.event_id)
 
 
-def _replace_live(draft: Draft, credential: UnverifiedCredential, index: int) -> bool:
+def _replace_live(draft: Draft, credential: UnverifiedCredential, issuer: str, subject: str, *, index: int) -> bool:
     """Record the statement as the live one of its key; say whether it replaced another."""
     context = credential.subject.get("context")
-    key = (credential.kind.name, credential.issuer, credential.subject_id, context or "")
+    key = (credential.kind.name, issuer, subject, context or "")
     old = draft.newest.get(key)
     if old is not None:
         del draft.live[old]
     draft.newest[key] = credential.event_id
-    draft.live[credential.event_id] = LiveStatement(
-        index, credential.kind.name, credential.issuer, credential.subject_id, context
-    )
+    draft.live[credential.event_id] = LiveStatement(index, credential.kind.name, issuer, subject, context)
     return old is not None
 
 
@@ -361,7 +249,8 @@ def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Pla
         active_agent(draft, credential.issuer)
     revoked = base64url_decode(credential.subject["event"])
     live = draft.live.get(revoked)
-    if live is None or live.issuer != credential.issuer or live.subject != credential.subject_id:
+    issuer, subject = draft.canonical_did(credential.issuer), draft.canonical_did(credential.subject_id)
+    if live is None or live.issuer != issuer or live.subject != subject:
         raise NothingToRevokeError
     if live.kind == "passport" and agent is not None:
         draft.agents[agent.did] = replace(agent, passport_index=None, passport_event=None)
@@ -396,4 +285,5 @@ _CREDENTIAL_RULES: dict[str, Callable[[Draft, UnverifiedCredential, Place], None
     "report": _admit_edge,
     "passport": _admit_passport,
     "revocation": _admit_revocation,
+    "key_observation": admit_key_observation,
 }

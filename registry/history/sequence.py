@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from registry.history.errors import EventRepeatedError, KeyNotActiveError, LogTimeError, ReplayTimeError
-from registry.history.rules import Place, admit
+from registry.history.ground import Place
+from registry.history.rules import admit
 from registry.history.state import ChainHead, Draft
 from registry.history.statement import (
     CredentialStatement,
     DidOperationStatement,
+    DidWitnessStatement,
     RegistrationStatement,
     VerifiedStatement,
 )
@@ -91,14 +93,17 @@ def _check_keys(draft: Draft, verified: VerifiedStatement) -> None:
 
 
 def _parties(draft: Draft, verified: VerifiedStatement) -> tuple[Party, ...]:
-    """Return every signer and subject once, sorted by DID, linked to its chain."""
+    """Return every signer and subject once, sorted by DID, linked to its chain; a moved DID by its first name."""
     match verified.statement:
         case DidOperationStatement(did=did):
-            signers, subjects = [did], [did]
+            signers, subjects = [draft.log_did(did)], [draft.log_did(did)]
+        case DidWitnessStatement(witnesses=witnesses):
+            signers, subjects = list(witnesses), []
         case RegistrationStatement(presentation=presentation):
             signers, subjects = [presentation.holder], [presentation.holder]
         case CredentialStatement(credential=credential):
-            signers, subjects = list(credential.signers), [credential.subject_id]
+            signers = [draft.canonical_did(did) for did in credential.signers]
+            subjects = [draft.canonical_did(credential.subject_id)]
     roles: dict[str, set[str]] = {}
     for did in signers:
         roles.setdefault(did, set()).add("signer")

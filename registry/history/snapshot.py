@@ -1,7 +1,7 @@
 """The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
 
 Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
-Format ``bonafides/state/2``: one canonical JSON document; the score's tables ride in it as base64url.
+Format ``bonafides/state/3``: one canonical JSON document; the score's tables ride in it as base64url.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
-from did_methods.webvh_entry import WebvhState
+from did_methods.webvh_state import WebvhState
 from registry.errors import ParseError
+from registry.history.observation import Observation, ObservedKey, observed_document
 from registry.history.state import (
     Agent,
     ChainHead,
@@ -24,10 +25,11 @@ from registry.history.state import (
     RootList,
     StateChange,
     Tables,
+    WitnessAhead,
 )
 from registry.reputation.state import ReputationState
 
-FORMAT = "bonafides/state/2"
+FORMAT = "bonafides/state/3"
 MAX_BYTES = 4 << 30
 MAX_NODES = 1 << 31
 MAX_DEPTH = 64
@@ -55,10 +57,13 @@ def dump_state(state: LogState) -> bytes:
             "epoch": None if head.epoch is None else _epoch_wire(head.epoch),
             "changed": head.live_vouches_changed,
             "live": head.live_vouches,
+            "witness": None if head.witness_ahead is None else asdict(head.witness_ahead),
         },
         "agents": [_agent_wire(agent) for agent in tables.agents.values()],
         "chains": [[did, c.count, c.index, base64url_encode(c.leaf_hash)] for did, c in tables.chains.items()],
-        "webvh": [one.to_wire() for one in tables.webvh.values()],
+        "webvh": [[did, one.to_wire()] for did, one in tables.webvh.items()],
+        "observations": [[did, *_observation_wire(one)] for did, one in tables.observations.items()],
+        "aliases": tables.aliases,
         "paths": tables.paths,
         "events": [[base64url_encode(event), index] for event, index in tables.events.items()],
         "live": [
@@ -83,14 +88,19 @@ def load_state(data: bytes) -> LogState:
     document = parse_json_object(data, max_bytes=MAX_BYTES, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
     if document.get("format") != FORMAT:
         raise SnapshotFormatError
-    webvh = {one["did"]: WebvhState.from_wire(one) for one in document["webvh"]}
+    webvh = {did: WebvhState.from_wire(one) for did, one in document["webvh"]}
+    observations = {row[0]: _observation_from(row) for row in document["observations"]}
     live = {base64url_decode(row[0]): LiveStatement(*row[1:]) for row in document["live"]}
     tables = Tables(
         agents={row[0]: _agent_from(row) for row in document["agents"]},
         chains={row[0]: ChainHead(row[1], row[2], base64url_decode(row[3])) for row in document["chains"]},
         webvh=webvh,
-        documents={did: one.document for did, one in webvh.items() if not one.deactivated},
+        documents={did: one.document for did, one in webvh.items() if not one.deactivated}
+        | {did: observed_document(did, one.keys) for did, one in observations.items()},
+        observations=observations,
         paths=dict(document["paths"]),
+        aliases=dict(document["aliases"]),
+        logs={one.scid: did for did, one in webvh.items()},
         events={base64url_decode(row[0]): row[1] for row in document["events"]},
         live=live,
         newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
@@ -116,6 +126,16 @@ def _epoch_wire(epoch: Epoch) -> list[Any]:
         base64url_encode(epoch.commitment),
         epoch.logged_ms,
     ]
+
+
+def _observation_wire(one: Observation) -> list[Any]:
+    keys = [[key.id, key.multikey, list(key.purposes)] for key in one.keys]
+    return [one.index, one.time_ms, one.observed_ms, one.source, one.document_digest, one.version_id, keys]
+
+
+def _observation_from(row: list[Any]) -> Observation:
+    keys = tuple(ObservedKey(key[0], key[1], tuple(key[2])) for key in row[7])
+    return Observation(row[1], row[2], row[3], row[4], row[5], row[6], keys)
 
 
 def _agent_wire(agent: Agent) -> list[Any]:
@@ -146,4 +166,9 @@ def _head_from(wire: dict[str, Any]) -> Head:
         epoch=None if epoch is None else Epoch(*[*epoch[:5], base64url_decode(epoch[5]), epoch[6]]),
         live_vouches_changed=wire["changed"],
         live_vouches=wire["live"],
+        witness_ahead=_witness_from(wire["witness"]),
     )
+
+
+def _witness_from(wire: dict[str, Any] | None) -> WitnessAhead | None:
+    return None if wire is None else WitnessAhead(wire["version_id"], tuple(wire["witnesses"]))

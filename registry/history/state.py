@@ -8,148 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from did_methods.document import DidDocument
-from did_methods.webvh_entry import WebvhState
-from registry.credentials.verify import BoundKey, DidKeyLookup, KeyNotFoundError, bind_key
+from did_methods.webvh_state import WebvhState
+from registry.credentials.verify import BoundKey, KeyNotFoundError, SelfCertifyingLookup, bind_key
+from registry.history.observation import Observation
 from registry.history.overlay import Overlay
+from registry.history.records import (
+    Agent,
+    AgentState,
+    ChainHead,
+    Epoch,
+    EpochAhead,
+    Genesis,
+    Head,
+    LiveStatement,
+    RootList,
+    WitnessAhead,
+)
 from registry.reputation.draft import Draft as ReputationDraft
 from registry.reputation.state import ReputationState
 
-AgentState = Literal["active", "suspended", "deactivated", "revoked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Genesis:
-    """What entry 0 pins for ever.
-
-    Attributes:
-        origin: the log's name, without a scheme.
-        public_url: the address in DIDs and metadata.
-        profile: ``live`` or ``replay``.
-        log_key: the checkpoint key as a C2SP verifier key string.
-        registry_did: the registry's own DID.
-        operator_did: the operator root, a did:key.
-        rules: the rules version of the score.
-    """
-
-    origin: str
-    public_url: str
-    profile: str
-    log_key: str
-    registry_did: str
-    operator_did: str
-    rules: str
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """One registered agent.
-
-    Attributes:
-        did: the DID first registered; the key of its chain.
-        state: where it stands.
-        registered_index: the leaf of its registration.
-        registered_ms: that leaf's log time.
-        authority_epoch: grows with each change of keys or state, so that what was cached before it is void.
-        changed_index: the leaf of the last such change.
-        passport_index: the leaf of the live passport, or None.
-        passport_event: its event id, or None.
-    """
-
-    did: str
-    state: AgentState
-    registered_index: int
-    registered_ms: int
-    authority_epoch: int
-    changed_index: int
-    passport_index: int | None = None
-    passport_event: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChainHead:
-    """The newest entry of one DID's chain."""
-
-    count: int
-    index: int
-    leaf_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStatement:
-    """A vouch, report or passport that stands."""
-
-    index: int
-    kind: str
-    issuer: str
-    subject: str
-    context: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RootList:
-    """The agents from whom all voices come, in force from the next epoch on."""
-
-    index: int
-    number: int
-    roots: tuple[str, ...]
-    event_id: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """The newest epoch entry.
-
-    Attributes:
-        number: from 1.
-        index: its leaf.
-        tree_size: the leaves that it covers.
-        time_ms: its instant, the log time of the last of them.
-        root_list_index: the leaf of the root list in force.
-        commitment: 32 bytes.
-        logged_ms: log time of its own leaf; the next one is due a day after it.
-    """
-
-    number: int
-    index: int
-    tree_size: int
-    time_ms: int
-    root_list_index: int
-    commitment: bytes
-    logged_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The small facts of the log's end, replaced as a whole by each leaf."""
-
-    size: int = 0
-    last_time_ms: int = 0
-    genesis: Genesis | None = None
-    root_lists: tuple[RootList, ...] = ()
-    epoch: Epoch | None = None
-    live_vouches_changed: int = 0
-    live_vouches: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EpochAhead:
-    """An epoch that was computed over a draft and waits for its leaf, which must come next.
-
-    Attributes:
-        number: of the epoch.
-        tree_size: the leaves it covers.
-        commitment: what it comes to.
-        scores: the draft's scores with the epoch folded in; dropped if another leaf, or none, comes next.
-    """
-
-    number: int
-    tree_size: int
-    commitment: bytes
-    scores: ReputationDraft
-
+__all__ = [
+    "Agent",
+    "AgentState",
+    "ChainHead",
+    "Draft",
+    "Epoch",
+    "EpochAhead",
+    "Genesis",
+    "Head",
+    "LiveStatement",
+    "LogState",
+    "RootList",
+    "Savepoint",
+    "StateChange",
+    "Tables",
+    "WitnessAhead",
+]
 
 StatementKey = tuple[str, str, str, str]
 """(kind, issuer, subject, context or the empty string)."""
@@ -157,13 +54,20 @@ StatementKey = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Tables:
-    """The dictionaries of the state; `LogState` owns them, a `Draft` lays overlays over them."""
+    """The dictionaries of the state; `LogState` owns them, a `Draft` lays overlays over them.
+
+    Keyed by the DID under which an agent first came (its canonical DID), but `aliases` (a later name to that DID),
+    `logs` (SCID of a hosted log to that DID) and `paths` (path below the public URL to that DID).
+    """
 
     agents: dict[str, Agent] = field(default_factory=dict)
     chains: dict[str, ChainHead] = field(default_factory=dict)
     webvh: dict[str, WebvhState] = field(default_factory=dict)
     documents: dict[str, DidDocument] = field(default_factory=dict)
+    observations: dict[str, Observation] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     events: dict[bytes, int] = field(default_factory=dict)
     live: dict[bytes, LiveStatement] = field(default_factory=dict)
     newest: dict[StatementKey, bytes] = field(default_factory=dict)
@@ -204,13 +108,17 @@ class LogState:
         found = [one.roots for one in self.head.root_lists if epoch and one.index == epoch.root_list_index]
         return found[0] if found else ()
 
+    def canonical_did(self, did: str) -> str:
+        """Return the DID under which the agent of that name first came; a name that is not known is itself."""
+        return self.tables.aliases.get(did, did)
+
     def find_agent(self, did: str) -> Agent | None:
-        """Return the agent registered as did, or None."""
-        return self.tables.agents.get(did)
+        """Return the agent of that name, or None; its `did` is the canonical one."""
+        return self.tables.agents.get(self.canonical_did(did))
 
     def find_key(self, verification_method: str, purpose: str) -> BoundKey:
         """Return the active key with that id for that purpose (see `Draft.find_key`)."""
-        document = self.tables.documents.get(_did_of(verification_method))
+        document = self.tables.documents.get(self.canonical_did(_did_of(verification_method)))
         return _find_key(document, verification_method, purpose, self.head.last_time_ms)
 
 
@@ -238,7 +146,10 @@ class Draft:
         self.chains = Overlay(tables.chains)
         self.webvh = Overlay(tables.webvh)
         self.documents = Overlay(tables.documents)
+        self.observations = Overlay(tables.observations)
         self.paths = Overlay(tables.paths)
+        self.aliases = Overlay(tables.aliases)
+        self.logs = Overlay(tables.logs)
         self.events = Overlay(tables.events)
         self.live = Overlay(tables.live)
         self.newest = Overlay(tables.newest)
@@ -247,7 +158,10 @@ class Draft:
             self.chains,
             self.webvh,
             self.documents,
+            self.observations,
             self.paths,
+            self.aliases,
+            self.logs,
             self.events,
             self.live,
             self.newest,
@@ -259,9 +173,18 @@ class Draft:
         self.epoch_ahead: EpochAhead | None = None
         self._journal_floor = -1
 
+    def canonical_did(self, did: str) -> str:
+        """Return the DID under which the agent of that name first came; a name that is not known is itself."""
+        return self.aliases.get(did) or did
+
+    def log_did(self, did: str) -> str:
+        """Return the canonical DID of the hosted log with the SCID of a did:webvh; without one, the DID itself."""
+        parts = did.split(":")
+        return (self.logs.get(parts[2]) if parts[1] == "webvh" else None) or did
+
     def find_agent(self, did: str) -> Agent | None:
-        """Return the agent registered as did, or None."""
-        return self.agents.get(did)
+        """Return the agent of that name, or None; its `did` is the canonical one."""
+        return self.agents.get(self.canonical_did(did))
 
     def find_key(self, verification_method: str, purpose: str) -> BoundKey:
         """Return the key with that id if it is active for that purpose in the state as drafted.
@@ -275,7 +198,7 @@ class Draft:
 
         Spec: FORMATS "Evidence hygiene" (key active means active just before the leaf).
         """
-        document = self.documents.get(_did_of(verification_method))
+        document = self.documents.get(self.canonical_did(_did_of(verification_method)))
         return _find_key(document, verification_method, purpose, self.head.last_time_ms)
 
     def is_silenced(self, did: str) -> bool:
@@ -370,8 +293,8 @@ def _did_of(verification_method: str) -> str:
 
 def _find_key(document: DidDocument | None, verification_method: str, purpose: str, at_ms: int) -> BoundKey:
     """Return the key; one that its document calls expired or revoked by the newest leaf's time is not active."""
-    if verification_method.startswith("did:key:"):
-        return DidKeyLookup().find_key(verification_method, purpose)
+    if verification_method.startswith(("did:key:", "did:jwk:")):
+        return SelfCertifyingLookup().find_key(verification_method, purpose)
     if document is None:
         raise KeyNotFoundError("the keys of this DID are not known here")
     return bind_key(document.find_method(verification_method, purpose, at_ms=at_ms))

@@ -1,4 +1,4 @@
-"""Everything that may become a leaf, parsed and verified: credentials, registrations and did:webvh entries.
+"""Everything that may become a leaf, parsed and verified: credentials, registrations, did:webvh entries, their witnesses.
 
 Parsing needs no state. Verifying needs the keys that are active in the log's state just before the leaf; a
 `VerifiedStatement` remembers which keys it relied on, so that the sequencer can check cheaply that they still stand.
@@ -7,12 +7,14 @@ A did:webvh entry is verified against the version before it, which only the sequ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from did_methods.canonical import canonicalize
 from did_methods.data_integrity import event_id
 from did_methods.timestamp import parse_timestamp
+from did_methods.webvh_witness import claimed_witness, verify_witness_proof
 from registry.credentials.model import UnverifiedCredential, parse_credential
 from registry.credentials.presentation import UnverifiedPresentation, parse_presentation, verify_presentation
 from registry.credentials.verify import BoundKey, KeyLookup, check_credential_instant, verify_credential
@@ -20,6 +22,9 @@ from registry.history.errors import KindNotLoggedError, StatementKindError
 
 Role = Literal["signer", "subject"]
 
+_DID_WITNESS_KEYS = frozenset({"versionId", "proof"})
+MAX_WITNESS_PROOFS = 12
+"""What a leaf has room for; a log here can ask for no more."""
 _DID_ENTRY_KEYS = frozenset({"versionId", "versionTime", "parameters", "state", "proof"})
 
 
@@ -62,7 +67,24 @@ class DidOperationStatement:
     kind: str = "did_operation"
 
 
-Statement = CredentialStatement | RegistrationStatement | DidOperationStatement
+@dataclass(frozen=True, slots=True)
+class DidWitnessStatement:
+    """Witnesses' approvals of the did:webvh entry that follows, not yet verified.
+
+    Attributes:
+        version_id: of that entry.
+        witnesses: the did:key DIDs that the proofs name, in their order, distinct.
+    """
+
+    version_id: str
+    proofs: tuple[Any, ...]
+    witnesses: tuple[str, ...]
+    event_id: bytes
+    event_bytes: bytes
+    kind: str = "did_witness"
+
+
+Statement = CredentialStatement | RegistrationStatement | DidOperationStatement | DidWitnessStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +122,8 @@ def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) 
         if not isinstance(did, str):
             raise StatementKindError("the DID log entry has no state.id")
         return DidOperationStatement(did, document, event_id(document), event_bytes or canonicalize(document))
+    if document.keys() == _DID_WITNESS_KEYS:
+        return _parse_witness(document, event_bytes or canonicalize(document))
     types = document.get("type")
     if isinstance(types, list) and "VerifiablePresentation" in types:
         presentation = parse_presentation(document)
@@ -110,6 +134,27 @@ def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) 
             raise KindNotLoggedError(credential.kind.name)
         return CredentialStatement(credential, event_bytes or canonicalize(document))
     raise StatementKindError
+
+
+def _parse_witness(document: dict[str, Any], event_bytes: bytes) -> DidWitnessStatement:
+    version_id, proofs = document["versionId"], document["proof"]
+    if not isinstance(version_id, str) or not isinstance(proofs, list) or not 1 <= len(proofs) <= MAX_WITNESS_PROOFS:
+        raise StatementKindError(f"witness proofs are a versionId and a list of 1 to {MAX_WITNESS_PROOFS} proofs")
+    witnesses = tuple(claimed_witness(proof) for proof in proofs)
+    if len(set(witnesses)) != len(witnesses):
+        raise StatementKindError("a witness has one proof")
+    return DidWitnessStatement(version_id, tuple(proofs), witnesses, event_id(document), event_bytes)
+
+
+def has_loose_witnesses(statements: Sequence[Statement | VerifiedStatement], *, together: bool) -> bool:
+    """Say whether witness proofs could enter the log without their entry, which would stop it for everybody.
+
+    Args:
+        statements: one submission's.
+        together: whether they enter as a whole or not at all.
+    """
+    plain = [one.statement if isinstance(one, VerifiedStatement) else one for one in statements]
+    return any(isinstance(one, DidWitnessStatement) for one in (plain[-1:] if together else plain))
 
 
 def check_instant(verified: VerifiedStatement, *, time_ms: int, origin: str) -> None:
@@ -133,6 +178,8 @@ def claimed_time_ms(statement: Statement) -> int:
     match statement:
         case DidOperationStatement(entry=entry):
             return parse_timestamp(str(entry["versionTime"]))
+        case DidWitnessStatement(proofs=proofs):
+            return max(parse_timestamp(str(proof.get("created"))) for proof in proofs)
         case RegistrationStatement(presentation=presentation):
             return presentation.proof.created_ms or 0
         case CredentialStatement(credential=credential):
@@ -163,6 +210,10 @@ def verify_statement(
     """
     match statement:
         case DidOperationStatement():
+            return VerifiedStatement(statement, (), claimed_time_ms(statement))
+        case DidWitnessStatement(version_id=version_id, proofs=proofs):
+            for proof in proofs:
+                verify_witness_proof(version_id, proof)
             return VerifiedStatement(statement, (), claimed_time_ms(statement))
         case RegistrationStatement(presentation=presentation):
             verified = verify_presentation(

@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from registry.errors import LimitError
 from registry.history.errors import LeafBudgetError
 from registry.history.state import Draft
-from registry.history.statement import CredentialStatement, DidOperationStatement, VerifiedStatement
+from registry.history.statement import (
+    CredentialStatement,
+    DidOperationStatement,
+    RegistrationStatement,
+    VerifiedStatement,
+)
 from registry.limits import (
     DAILY_LEAVES_WITH_VOICE,
     DAILY_LEAVES_WITHOUT_VOICE,
@@ -56,9 +61,11 @@ class LeafBudgets:
             seconds = (DAY_MS - time_ms % DAY_MS) // 1000 + 1
             raise LeafBudgetError(f"{budget} entries a day", budget=budget, retry_after_s=seconds)
 
-    def count(self, verified: VerifiedStatement, *, time_ms: int) -> None:
+    def count(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
         """Count a statement that is in the log now."""
-        self.count_signer(_signer(verified), time_ms=time_ms)
+        signer = _signer(draft, verified)
+        if signer is not None:
+            self.count_signer(signer, time_ms=time_ms)
 
     def count_signer(self, did: str, *, time_ms: int) -> None:
         """Count one leaf of a signer (also used to restore the day's counts at start)."""
@@ -73,20 +80,23 @@ def _has_voice(draft: Draft, did: str) -> bool:
     return voice is not None and voice.vote > 0
 
 
-def _signer(verified: VerifiedStatement) -> str:
-    statement = verified.statement
-    match statement:
+def _signer(draft: Draft, verified: VerifiedStatement) -> str | None:
+    """Return whose leaf it is, by the first of its names; witness proofs are part of the entry that follows."""
+    match verified.statement:
         case DidOperationStatement(did=did):
-            return did
+            return draft.log_did(did)
         case CredentialStatement(credential=credential):
-            return credential.issuer
-    return statement.presentation.holder
+            return draft.canonical_did(credential.issuer)
+        case RegistrationStatement(presentation=presentation):
+            return draft.canonical_did(presentation.holder)
+        case _:
+            return None
 
 
 def _budgeted_signer(draft: Draft, verified: VerifiedStatement) -> str | None:
     """Return the signer that a budget applies to; the registry's and the operator's own statements have none."""
     genesis = draft.head.genesis
-    did = _signer(verified)
+    did = _signer(draft, verified)
     return None if genesis is None or did in (genesis.registry_did, genesis.operator_did) else did
 
 

@@ -20,6 +20,7 @@ from typing import Protocol
 from did_methods.errors import BonafidesError
 from registry.adapters.system_clock import Clock
 from registry.errors import DependencyError
+from registry.history.errors import WitnessOrderError
 from registry.history.sequence import SequencedLeaf, sequence
 from registry.history.state import Draft, LogState
 from registry.history.statement import (
@@ -28,6 +29,7 @@ from registry.history.statement import (
     VerifiedStatement,
     check_instant,
     claimed_time_ms,
+    has_loose_witnesses,
     verify_statement,
 )
 from registry.log.merkle import RightEdge, leaf_hash
@@ -96,11 +98,9 @@ class Admission(Protocol):
 
     def check(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
         """Raise a LimitError when the signer has used up its share."""
-        ...
 
-    def count(self, verified: VerifiedStatement, *, time_ms: int) -> None:
-        """Count a statement that has its place; counted at once, so that one batch cannot hold more than the budget."""
-        ...
+    def count(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
+        """Count a statement that has its place, at once: one batch cannot hold more than the budget."""
 
 
 @dataclass(slots=True)
@@ -285,6 +285,8 @@ class Sequencer:
             )
         except BonafidesError as error:
             return error
+        if has_loose_witnesses(statements, together=submission.together):
+            return WitnessOrderError("witness proofs come together with the entry that they approve")
         before = batch.draft.savepoint() if submission.together and len(statements) > 1 else None
         placed = len(batch.leaves)
         outcomes: list[Outcome] = []
@@ -344,7 +346,7 @@ class Sequencer:
         if not replay:
             self._admission.check(draft, verified, time_ms=time_ms)
         leaf = sequence(draft, verified, time_ms=time_ms)
-        self._admission.count(verified, time_ms=time_ms)
+        self._admission.count(draft, verified, time_ms=time_ms)
         return leaf
 
     def _log_time(self, draft: Draft, now: int) -> int:

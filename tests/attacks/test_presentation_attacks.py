@@ -11,7 +11,7 @@ from did_methods.errors import BonafidesError
 from did_methods.keys import KeySigner
 from registry.credentials.model import parse_credential
 from registry.credentials.presentation import build_presentation, parse_presentation, verify_presentation
-from registry.credentials.verify import DidKeyLookup, VerifiedCredential, verify_credential
+from registry.credentials.verify import SelfCertifyingLookup, VerifiedCredential, verify_credential
 from tests.credentials.builders import (
     AGENT,
     AGENT_DID,
@@ -145,5 +145,5 @@ def test_presentations_do_not_nest() -> None:
 
 def test_did_key_needs_no_other_lookup() -> None:
     """The attacks above fail for their own reasons: with did:key alone the agent's documents still verify."""
-    assert _admit(vouch(), keys=DidKeyLookup())
-    assert _present(presentation(), keys=DidKeyLookup())
+    assert _admit(vouch(), keys=SelfCertifyingLookup())
+    assert _present(presentation(), keys=SelfCertifyingLookup())

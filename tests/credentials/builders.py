@@ -27,12 +27,13 @@ from registry.credentials.issue_registry import (
     issue_agent_revocation,
     issue_epoch,
     issue_genesis,
+    issue_key_observation,
     issue_quarantine,
     issue_release,
     issue_root_list,
 )
 from registry.credentials.presentation import build_presentation, sign_presentation
-from registry.credentials.verify import DidKeyLookup, DocumentKeyLookup, MethodKeyLookup
+from registry.credentials.verify import DocumentKeyLookup, MethodKeyLookup, SelfCertifyingLookup
 
 NOW_MS = 1_795_165_200_000  # 2026-11-20T09:00:00Z
 HOUR_MS = 3_600_000
@@ -78,7 +79,7 @@ REGISTRY_DOCUMENT = parse_did_document(
         "authentication": [REGISTRY_LOGIN.verification_method],
     }
 )
-KEYS = MethodKeyLookup({"key": DidKeyLookup(), "web": DocumentKeyLookup({REGISTRY_DID: REGISTRY_DOCUMENT})})
+KEYS = MethodKeyLookup({"key": SelfCertifyingLookup(), "web": DocumentKeyLookup({REGISTRY_DID: REGISTRY_DOCUMENT})})
 
 
 def uuid(number: int = 1) -> str:
@@ -204,6 +205,20 @@ def acceptance() -> dict[str, Any]:
     return issue_acceptance(signer=REGISTRY, origin=ORIGIN, accepted=accepted)
 
 
+_OBSERVED: dict[str, Any] = {
+    "id": "did:web:agents.example.com:bob",
+    "keys": [
+        {
+            "id": "did:web:agents.example.com:bob#key-1",
+            "publicKeyMultibase": seeded(9).public_key.multikey,
+            "purposes": ["assertionMethod", "authentication"],
+        }
+    ],
+    "documentDigest": base64url_encode(DIGESTS[0]),
+    "source": "https",
+    "observed": "2026-11-20T09:00:00Z",
+}
+_OBSERVING: dict[str, Any] = {"uuid": uuid(), "now_ms": NOW_MS, "domain": ORIGIN}
 _STATE: dict[str, Any] = {"subject": AGENT_DID, "uuid": uuid(), "now_ms": NOW_MS, "domain": ORIGIN}
 
 VALID: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
@@ -221,6 +236,7 @@ VALID: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
     "genesis": (OPERATOR, _genesis),
     "root_list": (OPERATOR, _root_list),
     "epoch": (REGISTRY, _epoch),
+    "key_observation": (REGISTRY, lambda: issue_key_observation(signer=REGISTRY, subject=_OBSERVED, **_OBSERVING)),
     "quarantine": (REGISTRY, lambda: issue_quarantine(signer=REGISTRY, reason="leaked-key", **_STATE)),
     "release": (REGISTRY, lambda: issue_release(signer=REGISTRY, reason="cleared", **_STATE)),
     "agent_revocation": (OPERATOR, lambda: issue_agent_revocation(signer=OPERATOR, reason="fraud", **_STATE)),

@@ -13,7 +13,7 @@ from did_methods.errors import BonafidesError
 from did_methods.timestamp import parse_timestamp
 from registry.credentials.model import parse_credential
 from registry.credentials.presentation import parse_presentation, verify_presentation
-from registry.credentials.verify import DidKeyLookup, DocumentKeyLookup, MethodKeyLookup, verify_credential
+from registry.credentials.verify import DocumentKeyLookup, MethodKeyLookup, SelfCertifyingLookup, verify_credential
 from tests.credentials.make_vectors import FOLDER, pages
 
 
@@ -24,7 +24,7 @@ def _files(folder: str) -> list[Path]:
 def _verify(case: dict[str, Any]) -> str:
     """Verify the case's document and return its event id as text."""
     documents = {did: parse_did_document(raw) for did, raw in case.get("didDocuments", {}).items()}
-    keys = MethodKeyLookup({"key": DidKeyLookup(), "web": DocumentKeyLookup(documents)})
+    keys = MethodKeyLookup({"key": SelfCertifyingLookup(), "web": DocumentKeyLookup(documents)})
     now_ms, document = parse_timestamp(case["now"]), case["document"]
     if "challenge" in case:
         shown = parse_presentation(document)

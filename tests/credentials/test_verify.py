@@ -13,9 +13,9 @@ from registry.credentials.issue_registry import issue_quarantine
 from registry.credentials.model import parse_credential
 from registry.credentials.verify import (
     LOG_WINDOW_MS,
-    DidKeyLookup,
     DocumentKeyLookup,
     MethodKeyLookup,
+    SelfCertifyingLookup,
     VerifiedCredential,
     verify_credential,
 )
@@ -151,9 +151,9 @@ def test_the_key_must_be_the_issuers() -> None:
 def test_unknown_dids_have_no_keys() -> None:
     """A DID or a method that the lookup does not know is refused, not fetched."""
     document = VALID["quarantine"][1]()
-    assert _code(document, keys=MethodKeyLookup({"key": DidKeyLookup()})) == "key_not_found"
+    assert _code(document, keys=MethodKeyLookup({"key": SelfCertifyingLookup()})) == "key_not_found"
     assert _code(document, keys=MethodKeyLookup({"web": DocumentKeyLookup({})})) == "key_not_found"
-    assert _code(document, keys=DidKeyLookup()) == "key_not_found"
+    assert _code(document, keys=SelfCertifyingLookup()) == "key_not_found"
 
 
 def test_a_method_without_usable_key_is_refused() -> None:

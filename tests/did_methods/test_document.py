@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from did_methods.codec import base58_encode
+from did_methods.codec import base58_encode, base64url_encode
 from did_methods.document import (
     MAX_METHODS,
     InvalidDidDocumentError,
@@ -18,17 +18,25 @@ from did_methods.document import (
     parse_did_document,
 )
 from did_methods.errors import DidError
+from did_methods.json_web_key import public_jwk
 from did_methods.keys import SigningKey
 from did_methods.timestamp import parse_timestamp
 
 DID = "did:web:agent.example"
 MULTIKEY = SigningKey(bytes(32)).public_key.multikey
+JWK = public_jwk(SigningKey(bytes(32)).public_key)
+IDENTITY_JWK = JWK | {"x": base64url_encode((1).to_bytes(32, "little"))}
 
 
 def method(**changes: Any) -> dict[str, Any]:
     """Return a good verification method with changes; None leaves a member out."""
     members = {"id": f"{DID}#k1", "type": "Multikey", "controller": DID, "publicKeyMultibase": MULTIKEY, **changes}
     return {name: value for name, value in members.items() if value is not None}
+
+
+def jwk_method(jwk: Any, method_type: str = "JsonWebKey") -> dict[str, Any]:
+    """Return a verification method whose key is a JWK."""
+    return method(type=method_type, publicKeyMultibase=None, publicKeyJwk=jwk)
 
 
 def document(*methods: Any, **changes: Any) -> dict[str, Any]:
@@ -42,6 +50,13 @@ def test_a_listed_method_is_found() -> None:
     found = parsed.find_method(f"{DID}#k1", "assertionMethod")
     assert found.public_key == SigningKey(bytes(32)).public_key
     assert parsed.relationships == {"assertionMethod": (f"{DID}#k1",)}
+
+
+@pytest.mark.parametrize("method_type", ["JsonWebKey", "JsonWebKey2020"])
+def test_a_json_web_key_is_a_key_like_another(method_type: str) -> None:
+    """The key in a JWK is checked and found like one in Multikey form."""
+    parsed = parse_did_document(document(jwk_method(JWK | {"kid": "k"}, method_type)))
+    assert parsed.find_method(f"{DID}#k1", "assertionMethod").public_key == SigningKey(bytes(32)).public_key
 
 
 def test_relative_names_belong_to_the_document() -> None:
@@ -150,6 +165,13 @@ def test_unknown_kinds_of_keys_are_kept_without_a_key(unknown: dict[str, Any]) -
             ),
             "invalid_did_document",
         ),
+        (document(jwk_method(None)), "invalid_did_document"),
+        (document(jwk_method("{}")), "invalid_did_document"),
+        (document(jwk_method(IDENTITY_JWK)), "key_small_order"),
+        (document(jwk_method(JWK | {"x": JWK["x"] + "="})), "jwk_coordinate"),
+        (document(jwk_method(JWK | {"y": JWK["x"]})), "jwk_coordinate"),
+        (document(jwk_method({"kty": "oct", "k": "AAAA"})), "secret_in_did_document"),
+        (document(jwk_method({"kty": "RSA", "n": "AAAA", "e": "AQAB", "p": "AAAA"})), "secret_in_did_document"),
         (document(method(expires="tomorrow")), "timestamp_invalid"),
         (document(method(expires=1)), "invalid_did_document"),
         (document(method(secretKeyMultibase="z")), "secret_in_did_document"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from did_methods import key as did_key
-from did_methods.codec import base58_decode, base64url_decode, parse_json_object
+from did_methods.codec import KEY_CODECS, KeyKind, base58_decode, base58_encode, base64url_decode, parse_json_object
 from did_methods.codec_errors import CodecError
 from did_methods.did import InvalidDidError
-from did_methods.document import MethodPurposeError
+from did_methods.document import MethodPurposeError, parse_did_document
 from did_methods.errors import DidError
 from did_methods.keys import SigningKey, parse_public_key
 from tests.did_methods.cases import cases
@@ -28,6 +30,7 @@ def test_every_kind_resolves_to_the_document_of_its_vector(case: dict[str, Any])
     assert did_key.did_key_from(key) == document.id == case["did"]
     assert [method.public_key for method in document.methods] == [key]
     assert set(document.relationships) == ({"keyAgreement"} if case["kind"] == "x25519" else SIGNING)
+    assert parse_did_document(case["document"]) == document
 
 
 @pytest.mark.parametrize("case", cases("did-key", "invalid", member="did"))
@@ -58,6 +61,27 @@ def test_a_url_resolves_to_its_one_method_for_signing_purposes() -> None:
         did_key.resolve_did_key_url(signer.verification_method, "keyAgreement")
     with pytest.raises(InvalidDidError):
         did_key.resolve_did_key_url("did:web:agent.example#key-1", "assertionMethod")
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_every_signing_key_makes_the_round_trip(seed: bytes) -> None:
+    """Key to did:key and back is the identity, and what is resolved parses to the same."""
+    key = SigningKey(seed).public_key
+    did = did_key.did_key_from(key)
+    assert did_key.parse_did_key(did) == key
+    document = did_key.resolve_did_key(did)
+    assert parse_did_document(document.raw) == document
+
+
+@given(st.sampled_from(sorted(KEY_CODECS)), st.binary(max_size=60), st.binary(max_size=2))
+def test_no_bytes_get_past_the_errors(kind: KeyKind, raw: bytes, more_prefix: bytes) -> None:
+    """Whatever bytes stand behind a codec are a checked key under its only spelling, or a refusal with a code."""
+    did = "did:key:z" + base58_encode(KEY_CODECS[kind].prefix + more_prefix + raw)
+    try:
+        key = did_key.parse_did_key(did)
+    except DidError:
+        return
+    assert did_key.did_key_from(key) == did
 
 
 def test_documents_are_not_shared() -> None:

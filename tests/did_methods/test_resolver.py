@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from did_methods.errors import DidError
+from did_methods.foreign import ForeignMethod
+from did_methods.jwk import JwkMethod
 from did_methods.key import did_key_from
-from did_methods.method import ResolutionError, ResolutionOptions, ResolutionResult
+from did_methods.method import DidMethod, ResolutionError, ResolutionOptions, ResolutionResult
 from did_methods.resolver import KeyMethod, Resolver, parse_version_query
+from did_methods.web import WebMethod
 from did_methods.webvh import WebvhMethod, did_to_url
 from tests.support.webvh import DAY_MS, NOW_MS, START_MS, LogWriter, key
 
@@ -23,6 +28,16 @@ class _OneLog:
 
     def fetch(self, url: str, *, max_bytes: int) -> bytes | None:
         return self._log[:max_bytes] if url == self._url else None
+
+
+class _Nobody:
+    """A fetcher and a library that must never be asked."""
+
+    def fetch(self, url: str, *, max_bytes: int) -> bytes | None:
+        pytest.fail(f"{url} was fetched")
+
+    def resolve(self, did: str) -> dict[str, Any] | None:
+        pytest.fail(f"the library was asked for {did}")
 
 
 WRITER = LogWriter().first().then({"ttl": 0})
@@ -59,6 +74,31 @@ def test_unknown_methods_are_not_supported() -> None:
         ResolutionError.METHOD_NOT_SUPPORTED,
         "did_method_unknown",
     )
+
+
+@pytest.mark.parametrize(
+    "did",
+    [
+        f"did:webvh:{'Q' * 46}:127.0.0.1",
+        f"did:webvh:{'Q' * 46}:localhost",
+        f"did:webvh:{'Q' * 46}:agent.example:..:a",
+        f"did:webvh:{'Q' * 45}:agent.example",
+        "did:web:10.0.0.1",
+        "did:web:agent.example%2F",
+        "did:webvh:agent.example#k",
+        "did:web:agent.example?versionId=1",
+        "did:web:agent.example\x00",
+        f"{DID_KEY}1",
+        "did:jwk:e30=",
+        "did:pkh:eip155:1:0x",
+    ],
+)
+def test_nothing_is_asked_about_a_did_that_syntax_refuses(did: str) -> None:
+    """Every method answers INVALID_DID for what is none of its DIDs, before any host or library hears of it."""
+    outside = _Nobody()
+    methods: dict[str, DidMethod] = {"key": KeyMethod(), "jwk": JwkMethod(), "web": WebMethod(outside)}
+    resolver = Resolver(methods | {"webvh": WebvhMethod(outside), "pkh": ForeignMethod(outside)})
+    assert resolver.resolve(did, OPTIONS).error is ResolutionError.INVALID_DID
 
 
 def test_a_did_that_nobody_hosts_is_not_found() -> None:

@@ -1,4 +1,4 @@
-"""Every rule of did:webvh for one log without witnesses, each broken alone in a log that is otherwise valid."""
+"""Every rule of did:webvh entries, each broken alone in a log that is otherwise valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json_object
 from did_methods.errors import DidError
-from did_methods.webvh import WebvhState, resolve_log, verify_entry, verify_log
+from did_methods.webvh import WebvhState, verify_entry, verify_log
 from did_methods.webvh_errors import StateSnapshotError
 from tests.support.webvh import NOW_MS, LogWriter
 from tests.support.webvh_cases import INVALID, VALID
@@ -31,7 +31,7 @@ def test_one_broken_rule_is_refused_with_its_own_code(reason: str) -> None:
 
 @pytest.mark.parametrize("reason", VALID)
 def test_valid_logs_verify(reason: str) -> None:
-    """Everything the specification allows in a log without witnesses is accepted."""
+    """Everything the specification allows in an entry is accepted."""
     log = log_bytes(VALID[reason]())
     assert _state(log).version_number == log.count(b"\n")
 
@@ -83,11 +83,3 @@ def test_a_verified_entry_is_not_changed() -> None:
     before = canonicalize(writer.entries[0])
     verify_entry(None, writer.entries[0], now_ms=NOW_MS)
     assert canonicalize(writer.entries[0]) == before
-
-
-@pytest.mark.parametrize("reason", ["witness-list", "move"])
-def test_missing_features_are_named_as_such(reason: str) -> None:
-    """A log that needs what is not built yet resolves to FEATURE_NOT_SUPPORTED, never to an older version."""
-    log = log_bytes(INVALID[reason][1]())
-    did = parse_json_object(log.split(b"\n")[0])["state"]["id"]
-    assert resolve_log(did, log, now_ms=NOW_MS).error == "FEATURE_NOT_SUPPORTED"

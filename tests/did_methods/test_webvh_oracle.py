@@ -20,6 +20,7 @@ pytestmark = pytest.mark.oracle
 DID_WEBVH_REFUSES = {
     "host-beginning-with-digit": "its pattern for hosts wants a letter first",
     "updated": "it takes ttl 0 for an invalid value",
+    "update-keys-null-later": "it does not read the deprecated null as the default of updateKeys",
     "null-parameters": "it does not read the deprecated null as the default of ttl",
     "version-time-utc-offset": "it writes the time anew before it hashes",
     "version-time-one-millisecond-later": "it writes the time anew before it hashes, without the fraction",

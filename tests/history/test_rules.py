@@ -9,8 +9,8 @@ import pytest
 
 from did_methods.codec import base64url_encode
 from did_methods.errors import BonafidesError
+from registry.history.ground import active_agent
 from registry.history.replay import verify_leaf
-from registry.history.rules import active_agent
 from registry.history.state import LogState
 from tests.support.drafts import fingerprint
 from tests.support.logs import DAY_MS, ORIGIN, START_MS, Actor, LogBuilder, key_actor, webvh_actor

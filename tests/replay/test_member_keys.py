@@ -27,7 +27,7 @@ from registry.client.member_keys import (
 )
 from registry.client.ratings import Rating, RegistrationStep
 from registry.credentials.issue import issue_report, issue_vouch
-from registry.credentials.key_lookup import DidKeyLookup
+from registry.credentials.key_lookup import SelfCertifyingLookup
 from registry.credentials.presentation import build_presentation, sign_presentation
 from registry.history.statement import parse_statement, verify_statement
 
@@ -80,7 +80,7 @@ def test_what_is_signed_verifies() -> None:
     members = Members(SEED)
     for step in (RegistrationStep("m1", 5_000), Rating(1, "m1", "m2", -4, 7_500)):
         statement = parse_statement(parse_json_object(members.sign(step, domain=ORIGIN).data))
-        verified = verify_statement(statement, keys=DidKeyLookup(), now_ms=step.time_ms, origin=ORIGIN)
+        verified = verify_statement(statement, keys=SelfCertifyingLookup(), now_ms=step.time_ms, origin=ORIGIN)
         assert verified.created_ms == step.time_ms
 
 

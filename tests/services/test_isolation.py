@@ -26,9 +26,9 @@ class _Defective:
             raise ValueError(self._subject)
         self._inner.check(draft, verified, time_ms=time_ms)
 
-    def count(self, verified: VerifiedStatement, *, time_ms: int) -> None:
+    def count(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
         """Count as the real one does."""
-        self._inner.count(verified, time_ms=time_ms)
+        self._inner.count(draft, verified, time_ms=time_ms)
 
 
 def test_a_defect_refuses_one_submission_and_the_log_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,8 @@ from did_methods.webvh_create import (
     did_template,
     document_template,
 )
-from did_methods.webvh_entry import WebvhState
 from did_methods.webvh_parameters import next_key_hash
+from did_methods.webvh_state import WebvhState
 from registry.adapters.key_file import KeyRing
 from registry.adapters.system_clock import Clock
 from registry.credentials.issue import (

@@ -12,8 +12,8 @@ from did_methods.codec import base64url_decode
 from did_methods.key import key_signer
 from did_methods.keys import KeySigner, SigningKey
 from did_methods.webvh_create import append_entry, create_entry, deactivate_entry, did_template, document_template
-from did_methods.webvh_entry import WebvhState
 from did_methods.webvh_parameters import next_key_hash
+from did_methods.webvh_state import WebvhState
 from registry.credentials.issue import issue_passport, issue_report, issue_revocation, issue_vouch
 from registry.credentials.issue_registry import (
     issue_agent_revocation,

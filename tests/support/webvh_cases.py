@@ -62,6 +62,26 @@ def _moved(parameters: dict[str, Any] | None = None, *, linked: bool, scid: str 
     return writer.then(body={"state": state})
 
 
+def _move(writer: LogWriter, host: str = "new.example.com") -> LogWriter:
+    last = writer.entries[-1]["state"]["id"]
+    return writer.then(body={"state": document(f"did:webvh:{writer.scid}:{host}") | {"alsoKnownAs": [last]}})
+
+
+def _moved_twice_naming_the_first() -> LogWriter:
+    writer = _move(_first())
+    state = document(f"did:webvh:{writer.scid}:newer.example.com") | {"alsoKnownAs": [writer.did]}
+    return writer.then(body={"state": state})
+
+
+def witness_rule(threshold: Any, numbers: list[int]) -> dict[str, Any]:
+    """Return a witness parameter with test keys, sensible or not."""
+    return {"threshold": threshold, "witnesses": [{"id": f"did:key:{multikey(number)}"} for number in numbers]}
+
+
+def _witnessed(threshold: Any, numbers: list[int]) -> LogWriter:
+    return _first({"witness": witness_rule(threshold, numbers)})
+
+
 def _at(time: str) -> LogWriter:
     return _second(body={"versionTime": time})
 
@@ -149,8 +169,11 @@ INVALID: dict[str, tuple[str, Case]] = {
     "scid-not-the-hash": ("webvh_scid_mismatch", _wrong_scid),
     "update-keys-missing": ("webvh_parameter_missing", lambda: _first(drop=["updateKeys"])),
     "update-keys-empty-first": ("webvh_update_keys_empty", lambda: _first({"updateKeys": []})),
-    "update-keys-empty-later": ("webvh_update_keys_empty", lambda: _second({"updateKeys": []})),
-    "update-keys-null-later": ("webvh_update_keys_empty", lambda: _second({"updateKeys": None})),
+    "update-keys-empty-under-pre-rotation": (
+        "webvh_proof_key_not_authorized",
+        lambda: _rotated({"updateKeys": [], "nextKeyHashes": []}),
+    ),
+    "frozen-did-goes-on": ("webvh_proof_key_not_authorized", lambda: _second({"updateKeys": []}).then()),
     "update-keys-a-string": ("webvh_parameter_type", lambda: _second({"updateKeys": multikey(1)})),
     "update-keys-with-number": ("webvh_parameter_type", lambda: _second({"updateKeys": [1]})),
     "update-keys-repeated": ("webvh_list_item_repeated", lambda: _second({"updateKeys": [multikey(1)] * 2})),
@@ -172,20 +195,47 @@ INVALID: dict[str, tuple[str, Case]] = {
     "ttl-fraction": ("webvh_parameter_type", lambda: _second({"ttl": 1.5})),
     "ttl-negative": ("webvh_parameter_type", lambda: _second({"ttl": -1})),
     "ttl-over-2-31": ("webvh_parameter_type", lambda: _second({"ttl": 2**31 + 1})),
-    "witness-list": (
-        "webvh_witness_unsupported",
-        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": f"did:key:{multikey(5)}"}]}}),
+    "witness-threshold-zero": ("webvh_witness_rule_malformed", lambda: _witnessed(0, [])),
+    "witness-threshold-zero-with-a-witness": ("webvh_witness_rule_malformed", lambda: _witnessed(0, [5])),
+    "witness-threshold-true": ("webvh_witness_rule_malformed", lambda: _witnessed(True, [5])),  # noqa: FBT003
+    "witness-threshold-fraction": ("webvh_witness_rule_malformed", lambda: _witnessed(1.5, [5, 6])),
+    "witness-threshold-a-string": ("webvh_witness_rule_malformed", lambda: _witnessed("1", [5])),
+    "witness-threshold-over-the-number": ("webvh_witness_rule_malformed", lambda: _witnessed(2, [5])),
+    "witness-listed-twice": ("webvh_witness_rule_malformed", lambda: _witnessed(2, [5, 5])),
+    "witness-listed-twice-later": (
+        "webvh_witness_rule_malformed",
+        lambda: _second({"witness": witness_rule(2, [5, 5])}),
     ),
-    "witness-list-later": (
-        "webvh_witness_unsupported",
-        lambda: _second({"witness": {"threshold": 1, "witnesses": [{"id": f"did:key:{multikey(5)}"}]}}),
+    "witness-threshold-missing": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"witnesses": [{"id": f"did:key:{multikey(5)}"}]}}),
     ),
-    "witness-threshold-zero": (
-        "webvh_witness_unsupported",
-        lambda: _first({"witness": {"threshold": 0, "witnesses": []}}),
+    "witness-list-missing": ("webvh_witness_rule_malformed", lambda: _first({"witness": {"threshold": 1}})),
+    "witness-not-an-object": ("webvh_witness_rule_malformed", lambda: _first({"witness": []})),
+    "witness-did-web": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": f"did:web:{HOST}"}]}}),
     ),
-    "witness-not-an-object": ("webvh_parameter_type", lambda: _first({"witness": []})),
-    "watchers": ("webvh_witness_unsupported", lambda: _first({"watchers": ["https://watcher.example.com"]})),
+    "witness-a-bare-key": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": multikey(5)}]}}),
+    ),
+    "witness-with-fragment": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": f"did:key:{multikey(5)}#{multikey(5)}"}]}}),
+    ),
+    "witness-p256": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": f"did:key:{P256_KEY}"}]}}),
+    ),
+    "witness-identity-point": (
+        "webvh_witness_rule_malformed",
+        lambda: _first({"witness": {"threshold": 1, "witnesses": [{"id": f"did:key:{IDENTITY_KEY}"}]}}),
+    ),
+    "watcher-relative": ("webvh_watcher_malformed", lambda: _first({"watchers": ["watcher.example.com"]})),
+    "watcher-with-white-space": ("webvh_watcher_malformed", lambda: _first({"watchers": ["https://a.example b"]})),
+    "watcher-a-number": ("webvh_parameter_type", lambda: _first({"watchers": [1]})),
+    "watcher-repeated": ("webvh_list_item_repeated", lambda: _first({"watchers": ["https://a.example"] * 2})),
     # pre-rotation
     "pre-rotation-update-keys-omitted": (
         "webvh_pre_rotation_incomplete",
@@ -231,7 +281,11 @@ INVALID: dict[str, tuple[str, Case]] = {
     "state-scid-other-later": ("webvh_state_scid_mismatch", lambda: _moved(linked=True, scid=OTHER_SCID)),
     "move-of-non-portable": ("webvh_not_portable", lambda: _moved({"portable": False}, linked=True)),
     "move-without-also-known-as": ("webvh_move_unlinked", lambda: _moved(linked=False)),
-    "move": ("webvh_move_unsupported", lambda: _moved(linked=True)),
+    "move-after-portability-was-given-up": (
+        "webvh_not_portable",
+        lambda: _move(_first().then({"portable": False})),
+    ),
+    "second-move-names-only-the-first-did": ("webvh_move_unlinked", _moved_twice_naming_the_first),
     # proof
     "proof-empty-list": ("proof_missing", lambda: _second(proofs=[])),
     "proof-purpose-authentication": (
@@ -306,5 +360,13 @@ VALID: dict[str, Case] = {
     "deactivated-under-pre-rotation": lambda: _rotated(
         {"deactivated": True, "updateKeys": [multikey(1)], "nextKeyHashes": []}
     ),
+    "update-keys-empty-later": lambda: _second({"updateKeys": []}),
+    "update-keys-null-later": lambda: _second({"updateKeys": None}),
+    "watchers": lambda: _first({"watchers": ["https://watcher.example.com", "did:web:watcher.example.com"]}).then(
+        {"watchers": []}
+    ),
+    "moved": lambda: _move(_first()).then(),
+    "moved-twice": lambda: _move(_move(_first()), "newer.example.com"),
+    "moved-back": lambda: _move(_move(_first()), f"{HOST}%3A8000:agents:alice"),
     "days-between": lambda: _at(format_timestamp(START_MS + 400 * DAY_MS)),
 }

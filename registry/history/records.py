@@ -1,0 +1,157 @@
+"""The records that the folded log consists of: agents, chains, live statements, epochs, the log's end. They do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from registry.reputation.draft import Draft as ReputationDraft
+
+AgentState = Literal["active", "suspended", "deactivated", "revoked"]
+SELF_CERTIFYING = frozenset({"key", "jwk"})
+"""Methods whose DIDs are their keys: nothing has to be published or observed to know them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What entry 0 pins for ever.
+
+    Attributes:
+        origin: the log's name, without a scheme.
+        public_url: the address in DIDs and metadata.
+        profile: ``live`` or ``replay``.
+        log_key: the checkpoint key as a C2SP verifier key string.
+        registry_did: the registry's own DID.
+        operator_did: the operator root, a did:key.
+        rules: the rules version of the score.
+    """
+
+    origin: str
+    public_url: str
+    profile: str
+    log_key: str
+    registry_did: str
+    operator_did: str
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One registered agent.
+
+    Attributes:
+        did: the DID first registered; the key of its chain.
+        state: where it stands.
+        registered_index: the leaf of its registration.
+        registered_ms: that leaf's log time.
+        authority_epoch: grows with each change of keys or state, so that what was cached before it is void.
+        changed_index: the leaf of the last such change.
+        passport_index: the leaf of the live passport, or None.
+        passport_event: its event id, or None.
+    """
+
+    did: str
+    state: AgentState
+    registered_index: int
+    registered_ms: int
+    authority_epoch: int
+    changed_index: int
+    passport_index: int | None = None
+    passport_event: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest entry of one DID's chain."""
+
+    count: int
+    index: int
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatement:
+    """A vouch, report or passport that stands."""
+
+    index: int
+    kind: str
+    issuer: str
+    subject: str
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RootList:
+    """The agents from whom all voices come, in force from the next epoch on."""
+
+    index: int
+    number: int
+    roots: tuple[str, ...]
+    event_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The newest epoch entry.
+
+    Attributes:
+        number: from 1.
+        index: its leaf.
+        tree_size: the leaves that it covers.
+        time_ms: its instant, the log time of the last of them.
+        root_list_index: the leaf of the root list in force.
+        commitment: 32 bytes.
+        logged_ms: log time of its own leaf; the next one is due a day after it.
+    """
+
+    number: int
+    index: int
+    tree_size: int
+    time_ms: int
+    root_list_index: int
+    commitment: bytes
+    logged_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAhead:
+    """Witness proofs in the log whose entry is the next leaf.
+
+    Attributes:
+        version_id: of the entry.
+        witnesses: did:key DIDs that approved it.
+    """
+
+    version_id: str
+    witnesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The small facts of the log's end, replaced as a whole by each leaf."""
+
+    size: int = 0
+    last_time_ms: int = 0
+    genesis: Genesis | None = None
+    root_lists: tuple[RootList, ...] = ()
+    epoch: Epoch | None = None
+    live_vouches_changed: int = 0
+    live_vouches: int = 0
+    witness_ahead: WitnessAhead | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAhead:
+    """An epoch that was computed over a draft and waits for its leaf, which must come next.
+
+    Attributes:
+        number: of the epoch.
+        tree_size: the leaves it covers.
+        commitment: what it comes to.
+        scores: the draft's scores with the epoch folded in; dropped if another leaf, or none, comes next.
+    """
+
+    number: int
+    tree_size: int
+    commitment: bytes
+    scores: ReputationDraft
