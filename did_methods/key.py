@@ -16,7 +16,7 @@ from did_methods.document import (
     VerificationMethod,
 )
 from did_methods.errors import DidError
-from did_methods.keys import KeySigner, PublicKey, SigningKey, parse_public_key
+from did_methods.keys import KeySigner, PrivateKey, PublicKey, parse_public_key
 
 METHOD: Final = "key"
 MAX_DID_KEY_CHARS: Final = 128
@@ -124,7 +124,7 @@ def resolve_did_key_url(did_url: str, purpose: str) -> VerificationMethod:
     return document.find_method(did_url, purpose)
 
 
-def key_signer(signing_key: SigningKey) -> KeySigner:
+def key_signer(signing_key: PrivateKey) -> KeySigner:
     """Return a signer that signs as the did:key of a signing key.
 
     Args:

@@ -242,6 +242,17 @@ class Signer(Protocol):
         """Return the 64 bytes of Ed25519 signature over message."""
 
 
+class PrivateKey(Protocol):
+    """A private Ed25519 key wherever it lies: in memory, or in a device that only signs."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """Its public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of signature over message."""
+
+
 class SigningKey:
     """An Ed25519 private key in memory; its seed never appears in ``repr``, and two keys are never compared by it.
 
@@ -295,7 +306,7 @@ class KeySigner:
         verification_method: absolute DID URL.
     """
 
-    signing_key: SigningKey
+    signing_key: PrivateKey
     verification_method: str
 
     def sign(self, message: bytes) -> bytes:

@@ -164,7 +164,8 @@ class WebvhMethod:
         seen, last = self.memory.newest(scid), states[-1]
         if seen is not None:
             if len(states) < seen.number:
-                return LogShorterError(seen=seen.number, found=len(states))
+                # A log that is long enough and no longer verifies is told by what is wrong with it.
+                return reading.failure or LogShorterError(seen=seen.number, found=len(states))
             if states[seen.number - 1].version_id != seen.version_id:
                 return LogForkedError(version=seen.number)
         if seen is None or last.version_number > seen.number:
@@ -288,7 +289,7 @@ def _read_log(log: bytes, *, now_ms: int, limits: LogLimits) -> _Reading:
             entry = parse_json_object(line, max_bytes=limits.max_line_bytes)
             states.append(verify_entry(states[-1] if states else None, entry, now_ms=now_ms))
         except DidError as error:
-            return _Reading(tuple(states), error, _claimed_time(entry))
+            return _Reading(tuple(states), error, _broken_from(entry, states))
     return _Reading(tuple(states), None if states else LogEmptyError())
 
 
@@ -315,12 +316,14 @@ def _witnessed(reading: _Reading, load: Callable[[], bytes | None]) -> _Reading:
     return _Reading(states[:count], failure, states[count].version_time_ms)
 
 
-def _claimed_time(entry: dict[str, Any]) -> int | None:
-    text = entry.get("versionTime")
+def _broken_from(entry: dict[str, Any], states: list[WebvhState]) -> int:
+    """Return since when an entry that does not verify may be in force: as it says, and never before its predecessor."""
+    text, after_last_ms = entry.get("versionTime"), states[-1].version_time_ms + 1 if states else 0
     try:
-        return parse_timestamp(text) if isinstance(text, str) else None
+        claimed_ms = parse_timestamp(text) if isinstance(text, str) else 0
     except TimestampError:
-        return None
+        claimed_ms = 0
+    return max(claimed_ms, after_last_ms)
 
 
 def _candidates(reading: _Reading, options: ResolutionOptions) -> list[WebvhState | None]:
@@ -346,6 +349,9 @@ def _state_at(reading: _Reading, time_ms: int) -> WebvhState | None:
 def version_metadata(state: WebvhState, last: WebvhState) -> dict[str, Any]:
     """Return the document metadata: version and time of the one, everything else of the last valid entry.
 
+    Numbers are strings, as the specification writes them; ``versionNumber``, which it does not list, is a number in
+    every implementation and in the published test suite.
+
     Args:
         state: the version asked for.
         last: the newest that verifies.
@@ -354,6 +360,7 @@ def version_metadata(state: WebvhState, last: WebvhState) -> dict[str, Any]:
     """
     return {
         "versionId": state.version_id,
+        "versionNumber": state.version_number,
         "versionTime": format_timestamp(state.version_time_ms),
         "created": format_timestamp(state.created_ms),
         "updated": format_timestamp(last.version_time_ms),

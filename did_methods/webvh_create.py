@@ -17,7 +17,7 @@ from did_methods.data_integrity import sign_document
 from did_methods.document import DID_CONTEXT, MULTIKEY_CONTEXT
 from did_methods.https_location import parse_https_location
 from did_methods.key import key_signer
-from did_methods.keys import PublicKey, SigningKey
+from did_methods.keys import PrivateKey, PublicKey
 from did_methods.timestamp import format_timestamp
 from did_methods.webvh_entry import (
     SCID_PLACEHOLDER,
@@ -79,7 +79,7 @@ def document_template(did: str, public_keys: Sequence[PublicKey]) -> dict[str, A
 def create_entry(
     document: Mapping[str, Any],
     *,
-    update_key: SigningKey,
+    update_key: PrivateKey,
     next_key_hashes: Sequence[str],
     version_time_ms: int,
     more_update_keys: Sequence[str] = (),
@@ -130,7 +130,7 @@ def append_entry(
     state: WebvhState,
     document: Mapping[str, Any],
     *,
-    update_key: SigningKey,
+    update_key: PrivateKey,
     version_time_ms: int,
     update_keys: Sequence[str] | None = None,
     next_key_hashes: Sequence[str] | None = None,
@@ -225,7 +225,7 @@ def _renamed(value: Any, *, old: str, new: str) -> Any:
 
 
 def deactivate_entry(
-    state: WebvhState, *, update_key: SigningKey, version_time_ms: int
+    state: WebvhState, *, update_key: PrivateKey, version_time_ms: int
 ) -> tuple[dict[str, Any], WebvhState]:
     """Return the entry that ends a DID, and the state after it; the document stays as it was.
 
@@ -277,7 +277,7 @@ def _finish(
     body: dict[str, Any],
     *,
     predecessor: str,
-    update_key: SigningKey,
+    update_key: PrivateKey,
     version_time_ms: int,
 ) -> tuple[dict[str, Any], WebvhState]:
     number = 1 if previous is None else previous.version_number + 1

@@ -42,6 +42,7 @@ from did_methods.webvh_parameters import (
     derive_first_parameters,
     derive_parameters,
     hash_text,
+    is_hash_of,
     parse_parameters,
     required_witnesses,
 )
@@ -199,7 +200,7 @@ def _verify_scid(body: dict[str, Any], scid: str) -> None:
 
 def _verify_entry_hash(body: dict[str, Any], *, predecessor: str) -> None:
     _number, _dash, stated = body["versionId"].partition("-")
-    if derive_entry_hash(body, predecessor=predecessor) != stated:
+    if not is_hash_of(stated, canonicalize({**body, "versionId": predecessor})):
         raise EntryHashMismatchError
 
 

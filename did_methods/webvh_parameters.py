@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from did_methods.codec import JsonValue, base58_encode, multihash_sha256
+from did_methods.codec import JsonValue, base58_decode, base58_encode, multihash_sha256
+from did_methods.codec_errors import CodecError
 from did_methods.errors import DidError
 from did_methods.keys import parse_public_key
 from did_methods.webvh_errors import WebvhError
@@ -23,6 +24,7 @@ MAX_TTL_S: Final = 2**31
 MAX_LIST_ITEMS: Final = 64
 """Keys or hashes in one list: each new key costs a point check, and a log leaf has room for fewer."""
 
+HASH_CHARS: Final = 46  # of a SHA-256 multihash in base58btc
 MAX_WATCHER_CHARS: Final = 2_048
 # Any scheme, as the specification says; only shown, never followed.
 _URI: Final = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+", re.IGNORECASE)
@@ -181,6 +183,26 @@ def next_key_hash(multikey: str) -> str:
     return hash_text(multikey.encode("utf-8"))
 
 
+def is_hash_of(text: str, data: bytes) -> bool:
+    """Return whether text is ``hash_text(data)``; a text that is no hash at all is not.
+
+    Args:
+        text: what is claimed.
+        data: the bytes to hash.
+
+    Spec: did:webvh 1.0 Verify The Entry Hash
+    """
+    return _hash_bytes(text) == multihash_sha256(data)
+
+
+def _hash_bytes(text: str) -> bytes | None:
+    """Decode a claimed hash: no two texts of the alphabet are the same bytes, and encoding the true one costs double."""
+    try:
+        return base58_decode(text) if len(text) == HASH_CHARS else None
+    except CodecError:
+        return None
+
+
 def parse_parameters(value: JsonValue) -> ParameterChanges:
     """Return the typed parameters of one entry; the deprecated ``null`` reads as the parameter's default.
 
@@ -300,7 +322,8 @@ def _check_pre_rotation(before: WebvhParameters, changes: ParameterChanges) -> N
     """Check the whole list, not only new keys: inheritance would defeat the commitment."""
     if changes.update_keys is None or changes.next_key_hashes is None:
         raise PreRotationIncompleteError
-    if not all(next_key_hash(key) in before.next_key_hashes for key in changes.update_keys):
+    committed = {_hash_bytes(text) for text in before.next_key_hashes}
+    if not all(multihash_sha256(key.encode("utf-8")) in committed for key in changes.update_keys):
         raise KeyNotCommittedError
 
 

@@ -17,7 +17,7 @@ from did_methods.codec import JsonValue, parse_json
 from did_methods.data_integrity import parse_proofs, sign_document, verify_proof
 from did_methods.errors import DidError
 from did_methods.key import key_signer
-from did_methods.keys import SigningKey, parse_public_key
+from did_methods.keys import PrivateKey, parse_public_key
 from did_methods.webvh_errors import (
     WebvhError,
     WitnessFileMalformedError,
@@ -31,6 +31,7 @@ from did_methods.webvh_errors import (
 MAX_WITNESSES: Final = 64
 MAX_FILE_BYTES: Final = 5_242_880
 MAX_FILE_ENTRIES: Final = 4_096
+_MAX_FILE_NODES: Final = 131_072  # more JSON values than proofs that are long enough to be one fill 5 MiB with
 MAX_PROOFS: Final = 128
 """Proofs of one version: a controller that does not prune has at most one per witness of two lists."""
 
@@ -105,7 +106,7 @@ def _parse_witness(item: JsonValue) -> str:
 # ---------------------------------------------------------------- proofs
 
 
-def sign_witness_proof(version_id: str, key: SigningKey, *, created_ms: int) -> dict[str, Any]:
+def sign_witness_proof(version_id: str, key: PrivateKey, *, created_ms: int) -> dict[str, Any]:
     """Return a witness's approval of a version, and with it of all before: one proof over its ``versionId``.
 
     Args:
@@ -201,7 +202,38 @@ def parse_witness_file(data: bytes, *, max_bytes: int = MAX_FILE_BYTES) -> Witne
 
     Spec: did:webvh 1.0 The Witness Proofs File
     """
-    return parse_witness_list(parse_json(data, max_bytes=max_bytes))
+    return parse_witness_list(parse_json(data, max_bytes=max_bytes, max_nodes=_MAX_FILE_NODES))
+
+
+def witness_file_bytes(proofs: Mapping[str, Sequence[Any]]) -> bytes:
+    """Return a ``did-witness.json``, to be published before the log that needs it.
+
+    Args:
+        proofs: versionId to its witness proofs, in the order of the log; verified ones, the file is not checked.
+
+    Spec: did:webvh 1.0 The Witness Proofs File
+    """
+    return WitnessFile({version_id: tuple(listed) for version_id, listed in proofs.items()}).to_bytes()
+
+
+def prune_proofs(version_ids: Sequence[str], proofs: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return the proofs worth publishing: of each witness its newest on a published entry, and those not yet published.
+
+    Args:
+        version_ids: of the published entries, in order.
+        proofs: versionId to its witness proofs, verified.
+
+    Spec: did:webvh 1.0 The Witness Proofs File ("SHOULD remove all older proofs")
+    """
+    kept = {version_id: list(listed) for version_id, listed in proofs.items() if version_id not in version_ids}
+    covered: set[str] = set()
+    published: dict[str, list[Any]] = {}
+    for version_id in reversed(version_ids):
+        newest = {claimed_witness(proof): proof for proof in proofs.get(version_id, ())}
+        published[version_id] = [proof for did, proof in newest.items() if did not in covered]
+        covered |= newest.keys()
+    ordered = {version_id: published[version_id] for version_id in version_ids if published[version_id]}
+    return ordered | {version_id: listed for version_id, listed in kept.items() if listed}
 
 
 def parse_witness_list(listed: JsonValue) -> WitnessFile:
@@ -308,6 +340,8 @@ __all__ = [
     "parse_witness_file",
     "parse_witness_list",
     "parse_witness_rule",
+    "prune_proofs",
     "sign_witness_proof",
     "verify_witness_proof",
+    "witness_file_bytes",
 ]

@@ -18,13 +18,16 @@ from uuid import uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from did_methods.codec import base64url_encode
-from registry.adapters.identity import make_key_identity, make_webvh_identity
-from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
+from registry.adapters.didkit_process import DidkitProcess
+from registry.adapters.https_fetcher import HttpsFetcher
+from registry.adapters.key_file import KeyRing
+from registry.adapters.registry_keys import KeysMissingError, load_registry_keys, make_registry_keys
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.config import SettingError, Settings, check_settings
 from registry.decisions.policy import PolicyPack
 from registry.errors import ConflictError, DependencyError
 from registry.history.state import Genesis, LogState
+from registry.limits import DID_LOGS_WITNESSED
 from registry.log.entry import parse_leaf
 from registry.log.note import NoteSigner
 from registry.services.admission import DAY_MS, LeafBudgets, RegistrationRates
@@ -37,18 +40,24 @@ from registry.services.authority import (
 )
 from registry.services.challenge import Challenges
 from registry.services.decision import DecisionService
+from registry.services.did_witness import DidWitness
 from registry.services.event import EventService
+from registry.services.hosted_dids import HostedDids
+from registry.services.hosting import HostingService
 from registry.services.log import LogService
+from registry.services.observation import ObservationService
 from registry.services.recorder import DecisionRecorder
+from registry.services.resolution import ResolutionService
 from registry.services.sequencer import Sequencer, Submission
 from registry.services.snapshot import Snapshots, load_state
 from registry.storage.decision import DecisionStore
+from registry.storage.did_version import SqlVersionMemory
+from registry.storage.did_witness import WitnessStore
 from registry.storage.engine import Database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
 
 _LOG = logging.getLogger(__name__)
-_KEY_FILES = ("log-note", "registry-did", "operator-root", "operator-agent")
 
 
 class GenesisMismatchError(ConflictError):
@@ -56,13 +65,6 @@ class GenesisMismatchError(ConflictError):
 
     code = "genesis_mismatch"
     title = "The settings disagree with the log's entry 0"
-
-
-class KeysMissingError(DependencyError):
-    """The log exists, but a private key that belongs to it is gone."""
-
-    code = "registry_keys_missing"
-    title = "A key of this registry is missing"
 
 
 class PolicyFolderError(DependencyError):
@@ -94,6 +96,10 @@ class Registry:
     rates: RegistrationRates
     genesis: Genesis
     snapshots: Snapshots
+    resolution: ResolutionService
+    hosting: HostingService
+    observations: ObservationService
+    did_witness: DidWitness
 
     def start(self) -> None:
         """Start the writer and the recorder."""
@@ -105,6 +111,8 @@ class Registry:
         self.sequencer.stop()
         self.log.sign_if_grown()
         self.recorder.stop()
+        self.observations.close()
+        self.resolution.close()
         self.snapshots.save()
         self.database.close()
 
@@ -145,29 +153,26 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     store = LogStore(database)
     size, _ = store.head()
     fresh = size == 0
-    rings, entries = _first_keys(settings, clock) if fresh else (_load_keys(settings), {})
+    rings, first = _first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
     loaded = load_state(store, size)
     state = loaded.state
-    budgets = LeafBudgets()
-    _restore_budgets(store, budgets, size=size, now_ms=clock.now_ms())
+    budgets = _restore_budgets(store, size=size, now_ms=clock.now_ms())
     sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
     challenges = Challenges()
     origin = _origin(settings) if fresh else _check_genesis(settings, state)
     note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
-    if fresh:
-        first = FirstKeys(
-            rings["registry-did"],
-            rings["operator-root"],
-            rings["operator-agent"],
-            entries["registry-did"],
-            entries["operator-agent"],
-        )
+    if first is not None:
         _begin(sequencer, authority, challenges, first, settings, note_signer, clock)
     genesis = state.head.genesis
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
     recorder = DecisionRecorder(DecisionStore(database))
+    hosting = HostingService(sequencer=sequencer, store=store, genesis=genesis)
+    resolution = _resolution(settings, genesis, sequencer=sequencer, store=store, database=database, clock=clock)
+    observations = ObservationService(
+        sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
+    )
     return Registry(
         settings=settings,
         clock=clock,
@@ -177,11 +182,13 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         sequencer=sequencer,
         log=LogService(store=store, sequencer=sequencer, note_signer=note_signer),
         authority=authority,
-        agents=AgentService(sequencer=sequencer, store=store, challenges=challenges, clock=clock),
-        events=EventService(sequencer=sequencer, store=store, authority=authority, clock=clock),
-        decisions=DecisionService(
-            sequencer=sequencer, pack=pack, clock=clock, challenges=challenges, new_id=lambda: str(uuid4())
+        agents=AgentService(
+            sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
         ),
+        events=EventService(
+            sequencer=sequencer, authority=authority, clock=clock, hosting=hosting, observations=observations
+        ),
+        decisions=_decisions(sequencer, pack, clock, challenges, observations),
         recorder=recorder,
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
@@ -189,6 +196,50 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         rates=RegistrationRates(),
         genesis=genesis,
         snapshots=Snapshots(store=store, sequencer=sequencer, loaded=loaded),
+        resolution=resolution,
+        hosting=hosting,
+        observations=observations,
+        did_witness=_witness(rings["did-witness"], database, resolution, clock),
+    )
+
+
+def _decisions(
+    sequencer: Sequencer, pack: PolicyPack, clock: Clock, challenges: Challenges, observations: ObservationService
+) -> DecisionService:
+    return DecisionService(
+        sequencer=sequencer,
+        pack=pack,
+        clock=clock,
+        challenges=challenges,
+        new_id=lambda: str(uuid4()),
+        look_again=observations.refresh_later,
+    )
+
+
+def _witness(ring: KeyRing, database: Database, resolution: ResolutionService, clock: Clock) -> DidWitness:
+    store = WitnessStore(database, most=DID_LOGS_WITNESSED)
+    return DidWitness(ring=ring, store=store, newest_seen=resolution.newest_seen, clock=clock)
+
+
+def _resolution(
+    settings: Settings, genesis: Genesis, *, sequencer: Sequencer, store: LogStore, database: Database, clock: Clock
+) -> ResolutionService:
+    """Wire what resolves DIDs; tell the operator of every way past the address rules."""
+    for one in settings.fetch_overrides:
+        _LOG.warning(
+            "fetch override, for development only: %s:%d is dialled at %s, port %d, past the address rules",
+            one.host, one.port, one.address, one.dial_port,
+        )  # fmt: skip
+    try:
+        fetcher = HttpsFetcher(overrides=settings.fetch_overrides)
+    except OSError as error:
+        raise SettingError("a certificate file of the fetch overrides cannot be used") from error
+    return ResolutionService(
+        hosted=HostedDids(sequencer=sequencer, store=store, public_url=genesis.public_url),
+        fetcher=fetcher,
+        memory=SqlVersionMemory(database),
+        foreign=DidkitProcess(),
+        clock=clock,
     )
 
 
@@ -224,8 +275,9 @@ def load_policy(folder: Path | None) -> PolicyPack:
     return PolicyPack.load(policies, schema, manifest)
 
 
-def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms: int) -> None:
+def _restore_budgets(store: LogStore, *, size: int, now_ms: int) -> LeafBudgets:
     """Count today's leaves again, so that a restart gives nobody a new day."""
+    budgets = LeafBudgets()
     today = now_ms // DAY_MS * DAY_MS
     for begin in range(size, 0, -512):
         entries = store.entries(max(0, begin - 512), begin)
@@ -233,50 +285,26 @@ def _restore_budgets(store: LogStore, budgets: LeafBudgets, *, size: int, now_ms
             if entry.time_ms >= today and entry.kind != "did_witness":
                 for party in parse_leaf(entry.data).parties:
                     if "signer" in party.roles:
-                        budgets.count_signer(party.did, time_ms=entry.time_ms)
+                        budgets.count_signer(party.did, entry.kind, time_ms=entry.time_ms)
         if entries and entries[0].time_ms < today:
-            return
+            break
+    return budgets
 
 
 # ---------------------------------------------------------------- first start
 
 
-def _first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], dict[str, dict[str, object]]]:
-    """Make the registry's identities. Keys are on the disk before the first entry names them."""
+def _first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], FirstKeys]:
     parts = urlsplit(settings.public_url)
-    host, port = parts.hostname or "", parts.port
     now_ms = 0 if settings.profile == "replay" else clock.now_ms()
-    folder = settings.keys_dir
-    if any((folder / f"{name}.json").exists() for name in _KEY_FILES):
-        # A first start that was killed between writing keys and the first entry. Or the settings name another, empty
-        # database, and these are the only keys of a log that exists: so they are put aside, never deleted.
-        aside = secrets.token_hex(4)
-        for name in _KEY_FILES:
-            if (folder / f"{name}.json").exists():
-                (folder / f"{name}.json").rename(folder / f"{name}.json.aside-{aside}")
-    registry, registry_entry = make_webvh_identity(
-        host, port, (), seeds=[secrets.token_bytes(32) for _ in range(3)], now_ms=now_ms
+    rings, entries = make_registry_keys(settings.keys_dir, host=parts.hostname or "", port=parts.port, now_ms=now_ms)
+    return rings, FirstKeys(
+        rings["registry-did"],
+        rings["operator-root"],
+        rings["operator-agent"],
+        entries["registry-did"],
+        entries["operator-agent"],
     )
-    operator, operator_entry = make_webvh_identity(
-        host, port, ("agents", "operator"), seeds=[secrets.token_bytes(32) for _ in range(3)], now_ms=now_ms
-    )
-    rings = {
-        "log-note": make_key_identity(secrets.token_bytes(32)),
-        "registry-did": registry,
-        "operator-root": make_key_identity(secrets.token_bytes(32)),
-        "operator-agent": operator,
-    }
-    for name, ring in rings.items():
-        save_key_ring(folder / f"{name}.json", ring)
-    return rings, {"registry-did": registry_entry, "operator-agent": operator_entry}
-
-
-def _load_keys(settings: Settings) -> dict[str, KeyRing]:
-    """Load the keys that a running registry needs; the operator's may be elsewhere by now."""
-    missing = [name for name in _KEY_FILES[:2] if not (settings.keys_dir / f"{name}.json").exists()]
-    if missing:
-        raise KeysMissingError(", ".join(missing))
-    return {name: load_key_ring(settings.keys_dir / f"{name}.json") for name in _KEY_FILES[:2]}
 
 
 def _origin(settings: Settings) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from did_methods.errors import DidError
+from did_methods.https_location import MAX_PORT, parse_https_location
+from registry.adapters.address_rules import HTTPS_PORT, FetchOverride, parse_address
 from registry.errors import ParseError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_OVERRIDE = re.compile(
+    r"(?P<host>[^:=;]+)(?::(?P<port>[0-9]{1,5}))?=(?P<address>\[[^\]]+\]|[^:;]+):(?P<dial>[0-9]{1,5})(?:;ca=(?P<ca>.+))?"
+)
 
 
 class SettingError(ParseError):
@@ -34,6 +42,7 @@ class Settings:
         policy_dir: a folder with a policy pack; None is the built-in baseline.
         profile: ``live`` or ``replay``; pinned in entry 0.
         tls_cert, tls_key: PEM files; plain HTTP without.
+        fetch_overrides: hosts that the fetcher dials elsewhere, past its address rules.
         defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """
 
@@ -48,6 +57,7 @@ class Settings:
     profile: str = "live"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    fetch_overrides: tuple[FetchOverride, ...] = ()
     defaulted: frozenset[str] = frozenset()
 
     @property
@@ -88,6 +98,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         profile=str(pick("profile", "live")),
         tls_cert=None if cert is None else Path(str(cert)),
         tls_key=None if key is None else Path(str(key)),
+        fetch_overrides=parse_fetch_overrides(str(pick("fetch_overrides", ""))),
         defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )
     check_settings(settings)
@@ -114,6 +125,42 @@ def check_settings(settings: Settings) -> None:
             raise SettingError("--dev trusts loopback callers, so it listens on loopback only")
         if not (parts.hostname == "localhost" or parts.hostname.endswith(".localhost")):
             raise SettingError("--dev refuses a public URL that is not local")
+
+
+def parse_fetch_overrides(text: str) -> tuple[FetchOverride, ...]:
+    """Return the hosts that are dialled elsewhere.
+
+    Args:
+        text: ``host[:port]=address:port[;ca=/path/ca.pem]``, separated by commas; the first port is 443 where none is
+            named, an IPv6 address stands in brackets. May be empty.
+
+    Raises:
+        SettingError: ``setting_invalid``.
+
+    Spec: specs/did-method.md "Fetching"
+    """
+    overrides = tuple(_override(part.strip()) for part in text.split(",")) if text.strip() else ()
+    if len({(one.host, one.port) for one in overrides}) != len(overrides):
+        raise SettingError("a host is named twice in the fetch overrides")
+    return overrides
+
+
+def _override(text: str) -> FetchOverride:
+    match = _OVERRIDE.fullmatch(text)
+    address = None if match is None else parse_address(match["address"].strip("[]"))
+    if match is None or address is None or (address.version == 6) != match["address"].startswith("["):  # noqa: PLR2004
+        raise SettingError("a fetch override is host[:port]=address:port[;ca=/path/ca.pem]")
+    try:
+        plain = parse_https_location(match["host"]).host == match["host"]
+    except DidError:
+        plain = False
+    ports = int(match["port"] or HTTPS_PORT), int(match["dial"])
+    if not plain or not all(1 <= port <= MAX_PORT for port in ports):
+        raise SettingError("a fetch override names a host in lower-case A-labels and ports from 1 to 65535")
+    ca_file = None if match["ca"] is None else Path(match["ca"])
+    if ca_file is not None and not ca_file.is_file():
+        raise SettingError(f"the file {ca_file} of a fetch override is not there")
+    return FetchOverride(match["host"], ports[0], address, ports[1], ca_file)
 
 
 def _port(value: object) -> int:

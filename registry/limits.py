@@ -87,7 +87,11 @@ EPOCH_CHANGED_VOUCHES_PERMILLE: Annotated[
 
 # --- Floods -------------------------------------------------------------------------------------------------------
 DAILY_LEAVES_WITHOUT_VOICE: Annotated[
-    int, Limit("leaves per DID and day", "whoever nobody has vouched for writes at nobody's cost but the log's")
+    int,
+    Limit(
+        "leaves per DID and day",
+        "whoever nobody has vouched for writes at nobody's cost but the log's; entries of its DID log count apart",
+    ),
 ] = 20
 DAILY_LEAVES_WITH_VOICE: Annotated[
     int,
@@ -121,9 +125,9 @@ DID_CHARACTERS: Annotated[int, Limit("characters", "checked before a DID is spli
 SLUG_CHARACTERS: Annotated[
     int, Limit("characters", "one DNS label's worth for the last part of a hosted did:webvh")
 ] = 63
-WEBVH_LOG_ENTRIES: Annotated[int, Limit("entries", "a hosted DID rotates at most this often before it has to move")] = (
-    1_000
-)
+WEBVH_LOG_ENTRIES: Annotated[
+    int, Limit("entries", "of a hosted log: with each as large as a leaf may be, resolvers still take the whole file")
+] = 640
 WEBVH_LOG_BYTES: Annotated[
     int, Limit("bytes", "what a resolver takes from one `did.jsonl`, as did:webvh 1.0 suggests")
 ] = 5_242_880
@@ -159,6 +163,101 @@ FOREIGN_CALLS_PER_CHILD: Annotated[
 FOREIGN_CPU_SECONDS: Annotated[
     int, Limit("seconds", "processor time of one child, ten times what its calls need together")
 ] = 60
+
+# --- DIDs hosted elsewhere, and logs witnessed for others ------------------------------------------------------------
+OBSERVATION_GAP_MS: Annotated[
+    int, Limit("ms", "between two looks at one agent's DID elsewhere, whoever asks: its host is not ours to load")
+] = 60_000
+OBSERVATIONS_PER_DID_DAY: Annotated[
+    int, Limit("leaves per DID and day", "changes that are logged; as many as any DID without a voice may sign")
+] = 20
+OBSERVATIONS_AT_A_TIME: Annotated[
+    int, Limit("looks", "each holds a thread while another host answers; beyond, callers are told to come back")
+] = 8
+OBSERVATIONS_PER_SOURCE_HOUR: Annotated[
+    int, Limit("requests per address and hour", "an agent that rotates asks once; a hand on the button asks no more")
+] = 30
+OBSERVATIONS_PER_MINUTE: Annotated[int, Limit("requests per minute", "all sources together")] = 60
+DID_WITNESS_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a did:webvh log of some hundred entries as a JSON text, with its earlier witness proofs")
+] = 1_048_576
+DID_WITNESS_PER_SOURCE_HOUR: Annotated[
+    int, Limit("requests per address and hour", "an agent asks once a rotation; verifying a long log costs a second")
+] = 60
+DID_WITNESS_PER_MINUTE: Annotated[
+    int, Limit("requests per minute", "all sources together: a tenth of one processor at the usual length")
+] = 120
+DID_LOGS_WITNESSED: Annotated[
+    int, Limit("logs", "newest version witnessed of each, with its proof, about 600 MiB; beyond, new ones are refused")
+] = 1_000_000
+
+# --- Fetching from other hosts, and what is kept of it --------------------------------------------------------------
+FETCH_TOTAL_MS: Annotated[
+    int, Limit("ms", "look-up, connection and answer of one file; a did:webvh with witnesses needs two, below 30 s")
+] = 10_000
+FETCH_URL_CHARACTERS: Annotated[int, Limit("characters", "several times what a DID of the allowed length makes")] = (
+    2_048
+)
+FETCH_HEAD_BYTES: Annotated[int, Limit("bytes", "status line and header fields; servers refuse half of it from us")] = (
+    16_384
+)
+FETCH_AT_A_TIME: Annotated[
+    int, Limit("fetches", "connections of the process to other hosts, each holding a thread; beyond, callers wait")
+] = 16
+FETCH_AT_A_TIME_PER_HOST: Annotated[
+    int, Limit("fetches per host", "a host that answers slowly holds a quarter of the connections, not all")
+] = 4
+FETCH_PER_HOST_MINUTE: Annotated[
+    int, Limit("fetches per host and minute", "nobody's host is flooded on a stranger's behalf; results are cached")
+] = 30
+FETCH_PER_ADDRESS_MINUTE: Annotated[
+    int, Limit("fetches per address and minute", "many names of one address share it; hosts of pages serve many")
+] = 120
+FETCH_PER_MINUTE: Annotated[
+    int, Limit("fetches per minute", "all hosts together: the registry is no one's amplifier")
+] = 600
+FETCH_ADDRESSES_TRIED: Annotated[
+    int, Limit("addresses", "of one host; the second and third are for hosts with two families")
+] = 3
+FETCH_NAMES_REMEMBERED: Annotated[
+    int, Limit("names", "hosts, and addresses, whose rates are counted; the one idle longest goes first")
+] = 4_096
+RESOLUTION_TTL_MS: Annotated[
+    int, Limit("ms", "results of methods that state no `ttl`: a changed did:web is seen within it")
+] = 300_000
+RESOLUTION_TTL_MOST_MS: Annotated[
+    int, Limit("ms", "longest a stated `ttl` is believed: a lost key's rotation is seen within a day")
+] = 86_400_000
+RESOLUTION_FAILURE_TTL_MS: Annotated[
+    int, Limit("ms", "a failure is repeated from memory for so long; a host that comes back is seen soon")
+] = 15_000
+RESOLUTION_RESULTS: Annotated[
+    int, Limit("results", "of DIDs elsewhere, and again of DIDs here; the one unused longest goes first")
+] = 4_096
+RESOLUTION_FILE_BYTES: Annotated[
+    int, Limit("bytes", "logs of DIDs elsewhere that are kept to answer for earlier versions; a dozen of the largest")
+] = 67_108_864
+RESOLUTION_VERSIONS: Annotated[
+    int, Limit("versions", "of hosted logs, unfolded to answer for earlier ones; four logs of full length")
+] = 4_096
+RESOLUTION_REQUESTS_AT_A_TIME: Annotated[
+    int, Limit("requests", "of DIDs elsewhere, each holding a thread; more than fetches, for methods that need none")
+] = 24
+RESOLUTION_REQUESTS_WAITING: Annotated[
+    int, Limit("requests", "more, for a thread of those; beyond, callers are told to come back")
+] = 64
+RESOLUTION_REQUESTS_PER_SOURCE: Annotated[
+    int, Limit("requests per address", "of those at a time: whoever asks for hosts that hang leaves most to others")
+] = 8
+RESOLUTION_HISTORIES_AT_A_TIME: Annotated[
+    int, Limit("requests", "of earlier versions of hosted DIDs, verified anew: work for a processor, not waiting")
+] = 2
+RESOLUTION_HISTORIES_WAITING: Annotated[
+    int, Limit("requests", "more, for one of those; a long log takes a second, so half a minute at the worst")
+] = 32
+DID_VERSIONS_REMEMBERED: Annotated[
+    int, Limit("logs", "newest version seen of each did:webvh elsewhere, about 200 MiB; beyond, new ones are not kept")
+] = 1_000_000
 
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[

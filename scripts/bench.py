@@ -6,9 +6,11 @@ decision  POST /access/v1/evaluation with the proof already known at 16 connecti
           latency at a stated rate, open loop
 policy    the policy pack on one fact vector, beside bare cedarpy on the same facts
 ingest    batches of signed events over HTTP, beside *commit* (scripts/bench_ingest.py; goal: 3,000 events a second)
+identity  did:key from its text, a did:webvh log of 100 entries beside did-webvh from PyPI, and hosted DIDs over HTTP
+          beside *route* (scripts/bench_identity.py; goals: 100 us, 20 ms, 0.4 of it)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -207,12 +209,17 @@ def load(port: int, path: str, body: bytes, folder: Path, *more: str) -> dict[st
         f"POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
-    request = folder / "request.bin"
-    request.write_bytes(head.encode() + body)
-    command = [sys.executable, str(ROOT / "scripts/bench_client.py"), "127.0.0.1", str(port), str(request), *more]
+    return load_with(port, head.encode() + body, folder, *more)
+
+
+def load_with(port: int, request: bytes, folder: Path, *more: str) -> dict[str, Any]:
+    """Drive one address with a raw request from another process; every answer must be 200."""
+    path = folder / "request.bin"
+    path.write_bytes(request)
+    command = [sys.executable, str(ROOT / "scripts/bench_client.py"), "127.0.0.1", str(port), str(path), *more]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     if set(found["statuses"]) != {"200"}:
-        raise SystemExit(f"{path} answered {found['statuses']}")
+        raise SystemExit(f"{request.split(maxsplit=2)[1].decode()} answered {found['statuses']}")
     return found
 
 
@@ -254,6 +261,13 @@ def bench_ingest(_seconds: float) -> dict[str, Any]:
     return dict(found["ingest"])
 
 
+def bench_identity(seconds: float) -> dict[str, Any]:
+    """Resolution of DIDs, as scripts/bench_identity.py measures it."""
+    command = [sys.executable, str(ROOT / "scripts/bench_identity.py"), "--seconds", str(seconds)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return dict(found["identity"])
+
+
 def bench_start() -> dict[str, Any]:
     """From the command to /healthz: the first start, which makes keys and tables, and the next ones."""
     seconds = []
@@ -276,6 +290,8 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
+    if name == "identity":
+        return "\n".join(f"identity  {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
     if "remembered" in found:
@@ -289,7 +305,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -303,6 +319,7 @@ def main() -> int:
         "policy": lambda: bench_policy(arguments.seconds),
         "decision": lambda: bench_decision(arguments.seconds, arguments.rate),
         "ingest": lambda: bench_ingest(arguments.seconds),
+        "identity": lambda: bench_identity(arguments.seconds),
         "start": bench_start,
     }
     figures = {}

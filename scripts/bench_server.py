@@ -1,7 +1,8 @@
-"""The registry that scripts/bench.py measures: the real application with one more route, the ceiling.
+"""The registry that scripts/bench.py measures: the real application with one more address, the ceiling.
 
 `POST /bench/route` reads its body through the same function as the decision door and returns the bytes that were put
-there with `PUT /bench/route`; same process, same middleware, no decision. Never part of a registry.
+there with `PUT /bench/route`; `GET /bench/route` returns them unasked. Same process, same middleware, no decision.
+Never part of a registry.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from registry.limits import DECISION_BODY_BYTES  # noqa: E402
 
 
 def add_ceiling(app: FastAPI) -> None:
-    """Add the route that the decision is compared with."""
+    """Add the routes that the doors are compared with."""
     kept = {"answer": b"{}"}
 
     async def put_answer(request: Request) -> Response:
@@ -35,6 +36,10 @@ def add_ceiling(app: FastAPI) -> None:
         await read_body(request, max_bytes=DECISION_BODY_BYTES)
         return Response(kept["answer"], 200, NO_STORE, "application/json")
 
+    async def get_route(_request: Request) -> Response:
+        return Response(kept["answer"], 200, NO_STORE, "application/json")
+
+    app.add_api_route("/bench/route", get_route, methods=["GET"])
     app.add_api_route("/bench/route", put_answer, methods=["PUT"])
     app.add_api_route("/bench/route", post_route, methods=["POST"])
 

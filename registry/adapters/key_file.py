@@ -1,8 +1,9 @@
-"""Private keys at rest: one JSON file per identity, readable by its owner alone.
+"""Private keys at rest: JSON files, readable by their owner alone, sealed under a passphrase where the owner wants it.
 
-Format ``bonafides/keys/1``: {"format", "did", "verificationMethod", "keys": {role: base64url seed of 32 bytes}}. Roles of a
-did:webvh identity: ``signing`` (authentication and assertion), ``update`` (its DID log) and ``nextUpdate`` (the key that
-pre-rotation has committed to). A did:key identity has ``signing`` only. A passphrase comes with a later version.
+Format ``bonafides/keys/2``: {"format", "did", "verificationMethod", "keys": {role: base64url seed of 32 bytes}}, or with
+``sealed`` in place of ``keys``. Roles of a did:webvh identity: ``signing`` (authentication and assertion), ``update`` (its
+DID log), ``nextUpdate`` (the key that pre-rotation has committed to) and ``reserve`` (a committed key kept for the day that
+the next one is lost). A did:key identity and an instance have ``signing`` only. Format 1, never sealed, is read too.
 
 Spec: specs/key-file.md.
 """
@@ -10,20 +11,29 @@ Spec: specs/key-file.md.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
 from did_methods.codec_errors import JsonError
 from did_methods.errors import DidError
 from did_methods.keys import KeySigner, SigningKey
+from did_methods.sealed import NONCE_BYTES, SALT_BYTES, SealParameters, seal, unseal
 from registry.errors import ConflictError, DependencyError, ParseError
 
-FORMAT = "bonafides/keys/1"
+FORMAT = "bonafides/keys/2"
+FORMER_FORMAT = "bonafides/keys/1"
 MAX_BYTES = 16_384
+_SEAL_MEMBERS = {"kdf", "operations", "memory", "salt", "nonce", "ciphertext"}
+_KDF = "argon2id"
+
+Passphrase = Callable[[], str]
+"""Gives the passphrase when it is needed: from a terminal, the environment or a file."""
 
 
 class KeyFileExistsError(ConflictError):
@@ -54,6 +64,13 @@ class KeyFileFormatError(ParseError):
     title = "Not a key file"
 
 
+class PassphraseMissingError(DependencyError):
+    """The key file is sealed, and nobody gave a passphrase."""
+
+    code = "passphrase_missing"
+    title = "The key file is sealed; give its passphrase"
+
+
 @dataclass(frozen=True)
 class KeyRing:
     """One identity's private keys.
@@ -77,27 +94,59 @@ class KeyRing:
         return KeySigner(self.keys["signing"], self.verification_method)
 
 
-def encode_key_ring(ring: KeyRing) -> bytes:
-    """Encode a key ring as a key file's content."""
+def encode_key_ring(ring: KeyRing, *, passphrase: str | None = None) -> bytes:
+    """Encode a key ring as a key file's content.
+
+    Args:
+        ring: the keys.
+        passphrase: what to seal them under; None leaves them open.
+    """
     keys = {role: base64url_encode(key.seed) for role, key in ring.keys.items()}
-    document = {"format": FORMAT, "did": ring.did, "verificationMethod": ring.verification_method, "keys": keys}
-    return canonicalize(document) + b"\n"
+    head: dict[str, Any] = {"format": FORMAT, "did": ring.did, "verificationMethod": ring.verification_method}
+    if passphrase is None:
+        return canonicalize({**head, "keys": keys}) + b"\n"
+    parameters, nonce = SealParameters(secrets.token_bytes(SALT_BYTES)), secrets.token_bytes(NONCE_BYTES)
+    sealed = {
+        "kdf": _KDF,
+        "operations": parameters.operations,
+        "memory": parameters.memory_bytes,
+        "salt": base64url_encode(parameters.salt),
+        "nonce": base64url_encode(nonce),
+    }
+    bound = canonicalize({**head, "sealed": sealed})
+    ciphertext = seal(canonicalize(keys), passphrase, parameters=parameters, nonce=nonce, belongs_to=bound)
+    return canonicalize({**head, "sealed": {**sealed, "ciphertext": base64url_encode(ciphertext)}}) + b"\n"
 
 
-def parse_key_ring(data: bytes) -> KeyRing:
+def is_sealed(data: bytes) -> bool:
+    """Say whether a key file's content is sealed; what is no key file is not."""
+    try:
+        return "sealed" in parse_json_object(data, max_bytes=MAX_BYTES)
+    except JsonError:
+        return False
+
+
+def parse_key_ring(data: bytes, *, passphrase: Passphrase | None = None) -> KeyRing:
     """Parse a key file's content.
+
+    Args:
+        data: the content.
+        passphrase: asked only for a sealed file.
 
     Raises:
         KeyFileFormatError: ``key_file_malformed``.
+        PassphraseMissingError: ``passphrase_missing``.
+        DidError: ``seal_broken``, ``seal_parameters``, ``passphrase_invalid``.
     """
     try:
         document = parse_json_object(data, max_bytes=MAX_BYTES)
     except JsonError as error:
         raise KeyFileFormatError(f"{KeyFileFormatError.title}: {error.detail}") from error
-    keys, did, method = document.get("keys"), document.get("did"), document.get("verificationMethod")
-    if document.get("format") != FORMAT or not isinstance(keys, dict) or "signing" not in keys:
+    did, method = document.get("did"), document.get("verificationMethod")
+    if document.get("format") not in {FORMAT, FORMER_FORMAT} or not isinstance(did, str) or not isinstance(method, str):
         raise KeyFileFormatError
-    if not isinstance(did, str) or not isinstance(method, str):
+    keys = _unsealed(document, passphrase) if "sealed" in document else document.get("keys")
+    if not isinstance(keys, dict) or not keys:
         raise KeyFileFormatError
     try:
         return KeyRing(did, method, {role: SigningKey(base64url_decode(str(seed))) for role, seed in keys.items()})
@@ -105,13 +154,33 @@ def parse_key_ring(data: bytes) -> KeyRing:
         raise KeyFileFormatError(f"{KeyFileFormatError.title}: a key is not 32 bytes in base64url") from error
 
 
-def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False) -> None:
+def _unsealed(document: dict[str, Any], passphrase: Passphrase | None) -> dict[str, Any]:
+    sealed = document["sealed"]
+    if not isinstance(sealed, dict) or sealed.keys() != _SEAL_MEMBERS or sealed["kdf"] != _KDF:
+        raise KeyFileFormatError(f"{KeyFileFormatError.title}: not sealed in a way that is known here")
+    if type(sealed["operations"]) is not int or type(sealed["memory"]) is not int:
+        raise KeyFileFormatError
+    if passphrase is None:
+        raise PassphraseMissingError
+    try:
+        salt, nonce, ciphertext = (base64url_decode(str(sealed[name])) for name in ("salt", "nonce", "ciphertext"))
+    except DidError as error:
+        raise KeyFileFormatError from error
+    head = {name: document[name] for name in ("format", "did", "verificationMethod")}
+    bound = canonicalize({**head, "sealed": {name: sealed[name] for name in sealed if name != "ciphertext"}})
+    parameters = SealParameters(salt, sealed["operations"], sealed["memory"])
+    opened = unseal(ciphertext, passphrase(), parameters=parameters, nonce=nonce, belongs_to=bound)
+    return parse_json_object(opened, max_bytes=MAX_BYTES)
+
+
+def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False, passphrase: str | None = None) -> None:
     """Write a key file with mode 0600, durably.
 
     Args:
         path: where; its folder is made with mode 0700.
         ring: the keys.
         replace: swap an existing file in one step (after a rotation) instead of refusing.
+        passphrase: what to seal the keys under; None leaves them open.
 
     Raises:
         KeyFileExistsError: ``key_file_exists``.
@@ -123,7 +192,7 @@ def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(encode_key_ring(ring))
+            file.write(encode_key_ring(ring, passphrase=passphrase))
             file.flush()
             os.fsync(file.fileno())
         if replace:
@@ -141,8 +210,24 @@ def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False) -> None:
         os.close(folder)
 
 
-def load_key_ring(path: Path, *, mounted: bool = False) -> KeyRing:
+def load_key_ring(path: Path, *, mounted: bool = False, passphrase: Passphrase | None = None) -> KeyRing:
     """Read a key file.
+
+    Args:
+        path: the file.
+        mounted: the file is a mounted secret, whose mode its platform decides.
+        passphrase: asked only for a sealed file.
+
+    Raises:
+        KeyFileUnreadableError: ``key_file_unreadable``.
+        KeyFileExposedError: ``key_file_exposed`` when group or others may read it.
+        KeyFileFormatError: ``key_file_malformed``, and the errors of a sealed file as in `parse_key_ring`.
+    """
+    return parse_key_ring(read_key_file(path, mounted=mounted), passphrase=passphrase)
+
+
+def read_key_file(path: Path, *, mounted: bool = False) -> bytes:
+    """Read a key file's content.
 
     Args:
         path: the file.
@@ -151,7 +236,6 @@ def load_key_ring(path: Path, *, mounted: bool = False) -> KeyRing:
     Raises:
         KeyFileUnreadableError: ``key_file_unreadable``.
         KeyFileExposedError: ``key_file_exposed`` when group or others may read it.
-        KeyFileFormatError: ``key_file_malformed``.
     """
     try:
         mode = path.stat().st_mode
@@ -160,4 +244,4 @@ def load_key_ring(path: Path, *, mounted: bool = False) -> KeyRing:
         raise KeyFileUnreadableError(f"{path.name}: {error.strerror}") from error
     if not mounted and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileExposedError(path.name)
-    return parse_key_ring(data)
+    return data

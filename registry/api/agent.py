@@ -17,9 +17,9 @@ from registry.api.event import check_writer
 from registry.api.state import ApiState, state_of
 from registry.api.wire import did_in_path, json_response, read_body, read_json
 from registry.errors import ParseError
-from registry.limits import EVENT_BODY_BYTES, EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
+from registry.limits import EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
 from registry.log.entry import LEAF_DEPTH
-from registry.services.agent import Standing, agent_wire
+from registry.services.agent import Standing, agent_wire, change_wire, continuity_wire
 
 router = APIRouter(tags=["agents"])
 STANDING_MAX_AGE_S = 5
@@ -48,7 +48,7 @@ async def post_challenge(request: Request) -> Response:
 
 @router.post("/v1/agents", status_code=201)
 async def post_agent(request: Request) -> Response:
-    """Register an agent: ``{"presentation": …, "didLog": [first did:webvh entry]}``."""
+    """Register an agent: ``{"presentation": …, "didLog": [first did:webvh entry], "witness": its witness proofs}``."""
     api = state_of(request)
     document = await read_json(request, max_bytes=REGISTRATION_BODY_BYTES)
     check_writer(api, request)
@@ -109,6 +109,15 @@ async def get_standing(request: Request) -> Response:
     return Response(body, 200, headers, "application/json")
 
 
+@router.get("/v1/agents/{did}/continuity")
+async def get_continuity(request: Request) -> Response:
+    """Return how an agent's newest changes of identity were judged, newest first; older ones are in its chain."""
+    api = state_of(request)
+    agent = api.registry.agents.find(did_in_path(request, prefix="/v1/agents/", suffix="continuity"))
+    changes = [change_wire(change) for change in reversed(agent.control.changes)]
+    return json_response({"did": agent.did, **continuity_wire(agent.control), "changes": changes} | api.profile)
+
+
 @router.get("/v1/agents/{did}/vouches")
 async def get_vouches(request: Request) -> Response:
     """Return the live vouches and reports about an agent with what each contributes now."""
@@ -155,21 +164,6 @@ async def get_agent_events(request: Request) -> Response:
     return json_response({"did": did, "events": events, "next": cursor} | api.profile)
 
 
-@router.post("/v1/agents/{did}/did-log", status_code=201)
-async def post_did_log(request: Request) -> Response:
-    """Append a did:webvh entry of a registered agent."""
-    api = state_of(request)
-    did = did_in_path(request, prefix="/v1/agents/", suffix="did-log")
-    entry = await read_json(request, max_bytes=EVENT_BODY_BYTES)
-    check_writer(api, request)
-    state = entry.get("state")
-    if not isinstance(state, dict) or state.get("id") != did:
-        raise QueryError("the entry is of another DID than the path")
-    accepted = await run_in_threadpool(api.registry.events.submit, entry)
-    body = {"acceptance": api.registry.events.acceptance([accepted])} | api.profile
-    return json_response(body, 200 if accepted.repeated else 201)
-
-
 def standing_wire(standing: Standing) -> dict[str, Any]:
     """Return a standing as JSON: shown figures rounded down, exact ones beside them."""
     reading, factors = standing.reading, standing.reading.factors
@@ -183,6 +177,7 @@ def standing_wire(standing: Standing) -> dict[str, Any]:
         "recordMicros": reading.record_micros,
         "confidenceMicros": reading.confidence_micros,
         "factors": factors_wire(factors),
+        "continuity": continuity_wire(standing.agent.control),
         "rules": standing.rules,
         "treeSize": standing.tree_size,
         "asOf": standing.as_of_ms,

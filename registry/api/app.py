@@ -17,7 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from did_methods.errors import BonafidesError
-from registry.api import agent, decision, event, gateway, log, operation, standing
+from registry.api import (
+    agent,
+    decision,
+    did_files,
+    did_resolution,
+    did_witness,
+    event,
+    gateway,
+    log,
+    operation,
+    standing,
+)
 from registry.api.agent import QueryError
 from registry.api.guard import Guard
 from registry.api.openapi import describe_api
@@ -48,7 +59,7 @@ def create_app(registry: Registry) -> FastAPI:
     guard = Guard(registry.gateways.load(), dev=registry.settings.dev, public_host=public_host)
     replay = registry.genesis.profile == "replay"
     app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
-    for module in (agent, standing, event, decision, log, operation, gateway):
+    for module in (agent, standing, event, decision, log, did_files, did_resolution, did_witness, operation, gateway):
         app.include_router(module.router)
     app.add_exception_handler(BonafidesError, _handle_error)
     app.add_exception_handler(RequestValidationError, _handle_validation)

@@ -1,6 +1,6 @@
-"""The public log over HTTP: checkpoint, tiles, entry bundles, proofs, hosted DID logs.
+"""The public log over HTTP: checkpoint, tiles, entry bundles, proofs.
 
-Spec: c2sp.org/tlog-tiles; did:webvh 1.0 "The DID to HTTPS Transformation".
+Spec: c2sp.org/tlog-tiles.
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode
-from did_methods.webvh_create import entry_line
-from did_methods.webvh_document import parallel_did_web
 from registry.api.agent import integer_query, parse_integer
 from registry.api.event import EventNotFoundError
-from registry.api.state import ApiState, state_of
+from registry.api.state import state_of
 from registry.api.wire import json_response
-from registry.history.errors import DidNotPublishedError
 from registry.log.tile import parse_tile_path
 from registry.services.log import EntryNotFoundError
 
@@ -60,6 +56,7 @@ async def get_log(request: Request) -> Response:
         "profile": genesis.profile,
         "rules": genesis.rules,
         "witnesses": [],
+        "didWitness": api.registry.did_witness.did,
     }
     return json_response(body, headers=_FRESH)
 
@@ -103,51 +100,3 @@ async def get_consistency(request: Request) -> Response:
     return json_response(
         {"from": first, "to": second, "proof": [base64url_encode(one) for one in proof]}, headers=_FRESH
     )
-
-
-# ---------------------------------------------------------------- hosted DIDs
-
-
-def _did_at(api: ApiState, path: str) -> str:
-    did = api.registry.state.tables.paths.get(path)
-    if did is None:
-        raise DidNotPublishedError
-    return did
-
-
-async def _did_log(request: Request, path: str) -> Response:
-    api = state_of(request)
-    entries = await run_in_threadpool(api.registry.agents.did_log, _did_at(api, path))
-    return Response(b"".join(entry_line(one) for one in entries), 200, _FRESH, "text/jsonl")
-
-
-async def _did_document(request: Request, path: str) -> Response:
-    api = state_of(request)
-    document = parallel_did_web(api.registry.state.tables.webvh[_did_at(api, path)])
-    if document is None:
-        raise DidNotPublishedError("the DID is deactivated")
-    return Response(canonicalize(document), 200, _FRESH, "application/did+json")
-
-
-@router.get("/.well-known/did.jsonl")
-async def get_own_did_log(request: Request) -> Response:
-    """Return the registry's own DID log."""
-    return await _did_log(request, "")
-
-
-@router.get("/.well-known/did.json")
-async def get_own_did_document(request: Request) -> Response:
-    """Return the registry's parallel did:web document."""
-    return await _did_document(request, "")
-
-
-@router.get("/agents/{slug}/did.jsonl")
-async def get_did_log(request: Request, slug: str) -> Response:
-    """Return a hosted agent's DID log."""
-    return await _did_log(request, f"agents/{slug}")
-
-
-@router.get("/agents/{slug}/did.json")
-async def get_did_document(request: Request, slug: str) -> Response:
-    """Return a hosted agent's parallel did:web document."""
-    return await _did_document(request, f"agents/{slug}")

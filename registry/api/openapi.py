@@ -38,6 +38,7 @@ class _Note:
     caller: str = "anybody"
 
 
+_RESOLUTION_OPTIONS: Final = ("versionId", "versionTime", "versionNumber", "service", "relativeRef")
 _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/agents"): _Note(body=_JSON),
     ("get", "/v1/agents"): _Note(query=("after", "limit")),
@@ -57,6 +58,8 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("delete", "/v1/gateways/{name}"): _Note(caller="operator"),
     ("get", "/v1/log/proof/inclusion"): _Note(query=("index", "event", "size")),
     ("get", "/v1/log/proof/consistency"): _Note(query=("from", "to")),
+    ("get", "/1.0/identifiers/{identifier}"): _Note(answer="application/did-resolution", query=_RESOLUTION_OPTIONS),
+    ("post", "/1.0/identifiers/{identifier}"): _Note(body=_JSON, answer="application/did-resolution"),
     ("get", "/checkpoint"): _Note(answer="text/plain"),
     ("get", "/metrics"): _Note(answer="text/plain"),
     ("get", "/tile/{path}"): _Note(answer="application/octet-stream"),

@@ -43,6 +43,10 @@ _STATUS_BY_CODE = {
     "json_too_large": 413,
     "batch_too_long": 413,
     "too_many_contexts": 409,
+    "did_log_full": 409,
+    "did_document_gone": 410,
+    "did_representation_not_supported": 406,
+    "did_resolution_busy": 503,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,
 }
@@ -134,15 +138,22 @@ def problem_object(error: BonafidesError) -> dict[str, Any]:
     return problem
 
 
-def problem_response(error: BonafidesError) -> Response:
-    """Return an error as an HTTP answer."""
+def problem_response(error: BonafidesError, *, status: int | None = None, **members: str | int) -> Response:
+    """Return an error as an HTTP answer.
+
+    Args:
+        error: what was refused.
+        status: where the request, not the error, decides it; None is the error's own.
+        **members: extension members of this answer.
+    """
     headers = {"Cache-Control": "no-store"}
     retry = error.params.get("retry_after_s")
-    status = status_of(error)
+    status = status_of(error) if status is None else status
     if retry is not None:
         headers["Retry-After"] = str(retry)
     elif status == 503:  # noqa: PLR2004 - Service Unavailable
         headers["Retry-After"] = "1"
     if status == 401:  # noqa: PLR2004 - Unauthorized
         headers["WWW-Authenticate"] = 'Bearer realm="bonafides"'
-    return Response(orjson.dumps(problem_object(error)), status, headers, MEDIA_TYPE)
+    problem = problem_object(error) | {"status": status} | members
+    return Response(orjson.dumps(problem), status, headers, MEDIA_TYPE)

@@ -8,8 +8,28 @@ from typing import Any
 
 from starlette.requests import Request
 
+from registry import limits
 from registry.api.guard import Guard
+from registry.api.workers import Workers
 from registry.bootstrap import Registry
+
+
+def _resolution_workers() -> Workers:
+    return Workers(
+        "resolve",
+        threads=limits.RESOLUTION_REQUESTS_AT_A_TIME,
+        waiting=limits.RESOLUTION_REQUESTS_WAITING,
+        per_source=limits.RESOLUTION_REQUESTS_PER_SOURCE,
+    )
+
+
+def _history_workers() -> Workers:
+    return Workers(
+        "history",
+        threads=limits.RESOLUTION_HISTORIES_AT_A_TIME,
+        waiting=limits.RESOLUTION_HISTORIES_WAITING,
+        per_source=limits.RESOLUTION_REQUESTS_PER_SOURCE,
+    )
 
 
 @dataclass(slots=True)
@@ -22,6 +42,8 @@ class ApiState:
         refusals: refused requests by code.
         decisions: decisions by (allowed, reason).
         profile: members added to every answer of a replay registry.
+        resolution_workers: resolve DIDs elsewhere.
+        history_workers: unfold earlier versions of hosted DIDs.
     """
 
     registry: Registry
@@ -29,6 +51,8 @@ class ApiState:
     refusals: Counter[str] = field(default_factory=Counter)
     decisions: Counter[tuple[bool, str]] = field(default_factory=Counter)
     profile: dict[str, Any] = field(default_factory=dict)
+    resolution_workers: Workers = field(default_factory=_resolution_workers)
+    history_workers: Workers = field(default_factory=_history_workers)
 
 
 def state_of(request: Request) -> ApiState:

@@ -77,6 +77,20 @@ def did_in_path(request: Request, *, prefix: str, suffix: str = "") -> str:
     return did
 
 
+def holds_version(request: Request, etag: str) -> bool:
+    """Say whether the caller has a version already (``If-None-Match``, compared weakly).
+
+    Args:
+        request: of a safe method.
+        etag: opaque part of the entity tag, without quotes.
+
+    Spec: RFC 9110 13.1.2
+    """
+    listed = ",".join(request.headers.getlist("if-none-match"))
+    held = [tag.strip().removeprefix("W/") for tag in listed.split(",")]
+    return held == ["*"] or f'"{etag}"' in held
+
+
 def json_response(value: Any, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
     """Answer with JSON; not cached unless the headers say so."""
     return Response(orjson.dumps(value), status, headers or NO_STORE, "application/json")

@@ -18,6 +18,7 @@ from did_methods.codec import base64url_encode
 from did_methods.data_integrity import ProofInvalidError
 from did_methods.document import DidDocument
 from did_methods.errors import BonafidesError
+from registry.audit.did_files import HostedLogs
 from registry.audit.epoch_watch import EpochWatch
 from registry.audit.finding import Finding, make_finding, refusal_finding
 from registry.history.replay import verify_leaf
@@ -88,6 +89,7 @@ class LogAudit:
         findings: so far.
         folded: entries folded.
         registry_documents: every version of the registry's own DID document.
+        hosted: what the files of hosted DIDs must be.
     """
 
     origin: str
@@ -101,6 +103,7 @@ class LogAudit:
     facts: dict[int, EntryFact] = field(default_factory=dict)
     folded: int = 0
     registry_documents: list[DidDocument] = field(default_factory=list)
+    hosted: HostedLogs = field(default_factory=HostedLogs)
     upper: dict[int, list[bytes]] = field(default_factory=dict)
     _edge: RightEdge = field(default_factory=RightEdge)
     _kinds: list[str] = field(default_factory=list)
@@ -253,6 +256,7 @@ class LogAudit:
         if leaf.kind == "did_operation" and genesis is not None and leaf.parties[0].did == genesis.registry_did:
             document = draft.documents.get(genesis.registry_did)
             self.registry_documents.extend([] if document is None else [document])
+        self.hosted.take(leaf)
         if leaf.index in self.wanted:
             self.facts[leaf.index] = EntryFact(leaf.event_id, hashed, leaf.time_ms)
         late = self._watch.observe(draft.head, leaf)

@@ -55,3 +55,7 @@ class LogReader(Protocol):
     def standing(self, did: str, context: str | None) -> dict[str, Any] | None:
         """Return what the registry says of an agent's standing now, None where it does not know the agent."""
         ...
+
+    def did_file(self, path: str) -> bytes | None:
+        """Return a file of a hosted DID at a path below the registry's URL, None where nothing is served."""
+        ...

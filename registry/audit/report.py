@@ -25,6 +25,7 @@ class AuditReport:
         entries: entries hashed.
         folded: entries whose signatures, chains and rules hold.
         standings: answers of the registry that were recomputed.
+        did_logs: hosted DIDs whose served files were compared.
         acceptances: acceptances held against the log.
         findings: sorted.
         state: the fold; means something only where there are no breaches.
@@ -37,6 +38,7 @@ class AuditReport:
     entries: int
     folded: int
     standings: int
+    did_logs: int
     acceptances: int
     findings: tuple[Finding, ...]
     state: LogState
@@ -67,6 +69,7 @@ class AuditReport:
             "folded": self.folded,
             "agents": len(self.state.tables.agents),
             "standings": self.standings,
+            "didLogs": self.did_logs,
             "acceptances": self.acceptances,
             "firstAtFault": None if first is None else first.to_wire(),
             "findings": [one.to_wire() for one in self.findings],

@@ -14,6 +14,7 @@ from typing import Any
 from did_methods.codec import base64url_encode
 from registry.audit.finding import Finding, make_finding
 from registry.history.state import Agent, LogState
+from registry.reputation.continuity import ClassifiedChange, Control
 from registry.reputation.score import Factors, Reading
 
 _MICROS_PER_CENT = 10_000
@@ -48,6 +49,7 @@ def expected_agent(agent: Agent) -> dict[str, Any]:
         "authorityEpoch": agent.authority_epoch,
         "changedIndex": agent.changed_index,
         "passport": None if agent.passport_event is None else base64url_encode(agent.passport_event),
+        "continuity": _continuity(agent.control),
     }
 
 
@@ -60,6 +62,7 @@ def expected_standing(state: LogState, agent: Agent, *, context: str | None, as_
         "context": context,
         **_figures(reading),
         "factors": _factors(reading.factors),
+        "continuity": _continuity(agent.control),
         "rules": state.head.genesis.rules if state.head.genesis else "",
         "treeSize": state.head.size,
         "asOf": as_of_ms,
@@ -142,6 +145,22 @@ def _figures(reading: Reading) -> dict[str, Any]:
         "scoreMicros": reading.score_micros,
         "recordMicros": reading.record_micros,
         "confidenceMicros": reading.confidence_micros,
+    }
+
+
+def _continuity(control: Control) -> dict[str, Any]:
+    last = {"class": "routine", "reasons": [], "index": None} if control.last is None else _change(control.last)
+    return {**last, "controlChanged": None if control.carried is None else _change(control.carried)}
+
+
+def _change(change: ClassifiedChange) -> dict[str, Any]:
+    return {
+        "class": change.continuity,
+        "reasons": list(change.reasons),
+        "index": change.index,
+        "time": change.time_ms,
+        "source": change.source,
+        "carried": change.carried,
     }
 
 

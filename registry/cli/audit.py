@@ -93,7 +93,13 @@ Top = Annotated[int, typer.Option(min=0, help="Show the N best agents.")]
 Bottom = Annotated[int, typer.Option(min=0, help="Show the N worst agents.")]
 By = Annotated[str, typer.Option(help="score or record.")]
 Context = Annotated[str | None, typer.Option(help="Rank by the standing in this context.")]
-LogOnly = Annotated[bool, typer.Option("--log-only", help="Do not ask for agents and standings.")]
+LogOnly = Annotated[bool, typer.Option("--log-only", help="Do not ask for agents, standings and DID files.")]
+DidLogs = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Compare the served files of at most N hosted DIDs, drawn at random beyond that; 0 for none."
+    ),
+]
 Jobs = Annotated[
     int,
     typer.Option(
@@ -104,6 +110,7 @@ Jobs = Annotated[
 
 def audit(
     url: Url = DEFAULT_URL,
+    *,
     key: Key = None,
     state: State = None,
     acceptances: Acceptances = None,
@@ -113,10 +120,11 @@ def audit(
     by: By = "score",
     context: Context = None,
     log_only: LogOnly = False,
+    did_logs: DidLogs = 10_000,
     jobs: Jobs = 0,
     as_json: Json = False,
 ) -> None:
-    """Recompute the registry from its public log: root, chains, signatures, states, every score; compare.
+    """Recompute the registry from its public log: root, chains, signatures, states, scores, DID files; compare.
 
     Names the first entry at fault. Ends with 0 if nothing contradicts the log, with 4 if something does, with 3 if the
     registry could not be reached.
@@ -129,7 +137,7 @@ def audit(
         raise AuditOptionError("--by is score or record")
     output = Output(as_json=as_json)
     ranking = _Ranking(_instant(at), top, bottom, "record" if by == "record" else "score", context)
-    plan = _plan(key, state, acceptances, ranking.at_ms, compare=not log_only)
+    plan = _plan(key, state, acceptances, ranking.at_ms, compare=not log_only, did_logs=did_logs)
     began = time.monotonic()
     report = _run(output, url, plan, jobs)
     seconds = time.monotonic() - began
@@ -145,7 +153,13 @@ def audit(
 
 
 def _plan(
-    key: str | None, state: Path | None, acceptances: Path | None, until_ms: int | None, *, compare: bool
+    key: str | None,
+    state: Path | None,
+    acceptances: Path | None,
+    until_ms: int | None,
+    *,
+    compare: bool,
+    did_logs: int,
 ) -> AuditPlan:
     from registry.cli.audit_memory import load_remembered
     from registry.services.audit import AuditPlan
@@ -153,7 +167,7 @@ def _plan(
     remembered = None if state is None else load_remembered(state)
     if key is not None and remembered is not None and key != remembered.log_key:
         raise AuditOptionError("--key is another key than the one in the state file")
-    return AuditPlan(key, until_ms, remembered, _load_acceptances(acceptances), compare)
+    return AuditPlan(key, until_ms, remembered, _load_acceptances(acceptances), compare, did_logs)
 
 
 def _load_acceptances(path: Path | None) -> Sequence[UnverifiedCredential]:
@@ -265,6 +279,8 @@ def _tell(output: Output, report: AuditReport, seconds: float, rows: Sequence[Ra
     facts.add_row("entries", f"{report.folded:,} verified and folded, {report.entries:,} hashed ({rate:,.0f}/s)")
     facts.add_row("newest", format_timestamp(report.state.head.last_time_ms))
     facts.add_row("agents", f"{len(report.state.tables.agents):,}, {report.standings:,} standings recomputed")
+    if report.did_logs:
+        facts.add_row("DID files", f"of {report.did_logs:,} hosted DIDs compared byte by byte")
     if report.acceptances:
         facts.add_row("acceptances", f"{report.acceptances:,}")
     output.print(facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.client.decision import Decision
 from registry.errors import (
+    ConflictError,
     DeniedError,
     DependencyError,
     NotFoundError,
@@ -139,3 +140,59 @@ class CoroutineUnsupportedError(ParseError):
 
     code = "guard_coroutine_unsupported"
     title = "Coroutine functions cannot be guarded yet"
+
+
+class NextKeysMissingError(NotFoundError):
+    """The keys that the next change of the DID needs are not where they are looked for."""
+
+    code = "next_keys_missing"
+    title = "The next keys are not here"
+
+
+class NextKeysWrongError(VerificationError):
+    """None of the next keys is one that the newest version of the DID has committed to."""
+
+    code = "next_keys_not_committed"
+    title = "The DID has not committed to these keys"
+
+
+class DidLogContradictsError(VerificationError):
+    """The log that the registry shows is shorter than, or another one than, the agent's own record."""
+
+    code = "did_log_contradicts_record"
+    title = "The registry shows another DID log than the agent has recorded"
+
+
+class ChangeSupersededError(ConflictError):
+    """A change that was begun here was overtaken by another one; its keys were never published and are forgotten."""
+
+    code = "did_change_superseded"
+    title = "Another change of the DID came first"
+
+
+class DidMethodFixedError(ParseError):
+    """The agent's DID cannot change: it is its key."""
+
+    code = "did_cannot_change"
+    title = "Only a did:webvh can change"
+
+
+class InstanceNameError(ParseError):
+    """An instance's name is a slug, and names an instance that is there, or is not there yet."""
+
+    code = "instance_name_invalid"
+    title = "The instance cannot be named so"
+
+
+class PassportMissingError(NotFoundError):
+    """The agent has no passport in the log."""
+
+    code = "passport_missing"
+    title = "The agent has no passport yet"
+
+
+class OwnerSignatureError(ParseError):
+    """The passport names an owner, whose proof it needs as well."""
+
+    code = "owner_signature_needed"
+    title = "The owner has to counter-sign the passport"

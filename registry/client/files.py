@@ -1,6 +1,6 @@
-"""The files beside an agent's keys: the first entry of its DID, the registry it is at, and what that has accepted.
+"""The files beside an agent's keys: its DID log, the registry it is at, what that has accepted, a change under way.
 
-Nothing here is secret. The keys themselves are in ``registry/adapters/key_file.py``.
+The key files themselves, these and those of the next keys, are read and written by ``registry/adapters/key_file.py``.
 
 Spec: specs/key-file.md.
 """
@@ -57,7 +57,8 @@ def find_key_file(name_or_path: str | Path, environment: Mapping[str, str] = os.
 def list_key_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """Return the key files of the agents' folder, by name."""
     found = agents_folder(environment).glob("*.json")
-    return sorted(path for path in found if not path.name.endswith(".registry.json"))
+    # A name has no dot: what has one lies beside a key file.
+    return sorted(path for path in found if "." not in path.name.removesuffix(".json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,63 @@ class AgentFiles:
 
     @property
     def registry(self) -> Path:
-        """The registry that the agent is registered at."""
-        return self._beside(".registry.json")
+        """The registry that the agent is registered at; its instances ask the same one."""
+        return self.key_file.with_name(self.name.partition(".instance-")[0] + ".registry.json")
 
     @property
     def acceptances(self) -> Path:
         """The registry's signed acceptances, one a line."""
         return self._beside(".acceptances.jsonl")
 
+    @property
+    def next_keys(self) -> Path:
+        """The keys that only the next change of the DID needs; they may lie elsewhere, better offline."""
+        return self._beside(".next.json")
+
+    @property
+    def pending_keys(self) -> Path:
+        """The keys of a change that was begun and not finished."""
+        return self._beside(".pending.json")
+
+    @property
+    def pending_entry(self) -> Path:
+        """The entry of a change that was begun and not finished."""
+        return self._beside(".pending.jsonl")
+
+    def instance_keys(self, instance: str) -> Path:
+        """The key file of one of the agent's instances."""
+        return self._beside(f".instance-{instance}.json")
+
+    def list_instance_keys(self) -> list[Path]:
+        """Return the key files of the agent's instances that lie here."""
+        return sorted(self.key_file.parent.glob(f"{self.name}.instance-*.json"))
+
     def save_first_entry(self, entry: Mapping[str, Any]) -> None:
         """Keep the first entry of the DID; it cannot be made again."""
         _write(self.did_log, entry_line(entry), os.O_CREAT | os.O_EXCL)
+
+    def load_log(self) -> bytes:
+        """Return the agent's own record of its DID log; empty where there is none."""
+        return self.did_log.read_bytes() if self.did_log.exists() else b""
+
+    def save_log(self, log: bytes) -> None:
+        """Replace the agent's own record of its DID log, in one step."""
+        _replace(self.did_log, log)
+
+    def save_pending_entry(self, entry: Mapping[str, Any]) -> None:
+        """Keep an entry before it is sent."""
+        _replace(self.pending_entry, entry_line(entry))
+
+    def load_pending_entry(self) -> dict[str, Any] | None:
+        """Return the entry of an unfinished change, or None."""
+        if not self.pending_entry.exists():
+            return None
+        return parse_json_object(self.pending_entry.read_bytes(), max_bytes=MAX_BYTES)
+
+    def forget_pending(self) -> None:
+        """Let go of an unfinished change; the entry goes last, because it is what says that there is one."""
+        self.pending_keys.unlink(missing_ok=True)
+        self.pending_entry.unlink(missing_ok=True)
 
     def load_first_entry(self) -> dict[str, Any] | None:
         """Return the first entry of the DID, or None."""
@@ -105,9 +152,7 @@ class AgentFiles:
 
     def save_registry(self, identity: RegistryIdentity) -> None:
         """Remember the registry, in one step."""
-        temporary = self._beside(f".registry.{os.getpid()}.new")
-        _write(temporary, canonicalize(identity.to_wire()) + b"\n", os.O_CREAT | os.O_TRUNC)
-        temporary.replace(self.registry)
+        _replace(self.registry, canonicalize(identity.to_wire()) + b"\n")
 
     def load_registry(self) -> RegistryIdentity | None:
         """Return the registry remembered, or None."""
@@ -127,6 +172,12 @@ class AgentFiles:
                 for line in file:
                     if line.endswith(b"\n"):
                         yield parse_json_object(line, max_bytes=MAX_BYTES)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    _write(temporary, data, os.O_CREAT | os.O_TRUNC)
+    temporary.replace(path)
 
 
 def _write(path: Path, data: bytes, flags: int) -> None:

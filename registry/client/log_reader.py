@@ -20,6 +20,8 @@ from registry.log.tile import TILE_WIDTH, TileContentError, entries_path, tile_h
 
 AHEAD: Final = 4
 _NOT_FOUND: Final = 404
+_GONE: Final = 410
+_NO_COPIES: Final = {"Cache-Control": "no-cache"}  # a copy that a cache may keep is older than the checkpoint
 _LENGTH_BYTES: Final = 2
 _PAGE: Final = 100
 _MORE_THAN_LOGGED: Final = 10_000
@@ -114,6 +116,21 @@ class LogReader:
             if error.status == _NOT_FOUND:
                 return None
             raise
+
+    def did_file(self, path: str) -> bytes | None:
+        """Return a file of a hosted DID as it is now, None where nothing is served; one that is far too large is empty.
+
+        Raises:
+            RegistryError: as `Transport.get_answer`; a registry that cannot answer now has withheld nothing yet.
+        """
+        try:
+            return self._transport.get_answer(path, headers=_NO_COPIES).body
+        except RegistryRefusedError as error:
+            if error.status in (_NOT_FOUND, _GONE):
+                return None
+            raise
+        except RegistryAnswerError:
+            return b""
 
     # ------------------------------------------------------------
 

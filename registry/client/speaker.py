@@ -15,11 +15,11 @@ from uuid import uuid4
 
 from did_methods.codec import base64url_decode, base64url_encode
 from did_methods.data_integrity import event_id
-from registry.adapters.key_file import KeyRing
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.client.decision import Resource, digest_parameters, parse_resource
 from registry.client.errors import PresentationArgumentsError, RegistryAnswerError, RegistryNotChosenError
 from registry.client.files import AgentFiles
+from registry.client.signing import Identity
 from registry.client.transport import Transport, did_segment
 from registry.client.view import AcceptedEvent, RegistryIdentity, RegistryView, parse_event
 from registry.credentials.commitments import SALT_BYTES, Disclosure, make_disclosure
@@ -64,7 +64,7 @@ class Speaker:
     """Whoever holds an agent's keys.
 
     Args:
-        ring: the keys.
+        ring: the keys, or who signs in their place.
         files: where they lie; None for keys from the environment.
         url: the agent's registry; None for the one remembered beside the keys, else ``$BONAFIDES_URL``.
         clock: the agent's.
@@ -72,7 +72,7 @@ class Speaker:
 
     def __init__(
         self,
-        ring: KeyRing,
+        ring: Identity,
         *,
         files: AgentFiles | None = None,
         url: str | None = None,

@@ -132,16 +132,17 @@ class Transport:
         Raises:
             RegistryError: ``registry_unreachable``, ``registry_refused``, ``registry_answer_invalid``.
         """
-        return self.get_answer(path, **query).to_object()
+        return _checked(self.send("GET", path, query=_texts(query))).to_object()
 
-    def get_answer(self, path: str, **query: str | int | None) -> Answer:
+    def get_answer(self, path: str, *, headers: Mapping[str, str] | None = None, **query: str | int | None) -> Answer:
         """Get an answer of any media type; errors as in `get`."""
-        given = {name: str(value) for name, value in query.items() if value is not None}
-        return _checked(self.send("GET", path, query=given))
+        return _checked(self.send("GET", path, query=_texts(query), headers=headers))
 
-    def post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    def post(
+        self, path: str, document: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Post a JSON object and return the one that answers it; errors as in `get`."""
-        return _checked(self.send("POST", path, body=canonicalize(dict(document)))).to_object()
+        return _checked(self.send("POST", path, body=canonicalize(dict(document)), headers=headers)).to_object()
 
     def post_lines(self, path: str, lines: bytes) -> dict[str, Any]:
         """Post JSON lines and return the object that answers them; errors as in `get`."""
@@ -159,6 +160,7 @@ class Transport:
         body: bytes | None = None,
         query: Mapping[str, str] | None = None,
         media_type: str = JSON_TYPE,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request until it is answered, at most the number of tries.
 
@@ -167,12 +169,13 @@ class Transport:
         """
         import httpx
 
+        sent = {**({} if body is None else {"Content-Type": media_type}), **(headers or {})}
         problem = ""
         for attempt in range(self._tries):
             if attempt:
                 time.sleep(PAUSE_S * 2 ** (attempt - 1))
             try:
-                answer = self._send_once(method, path, body, query=query, media_type=media_type)
+                answer = self._send_once(method, path, body, query=query, headers=sent)
             except (httpx.TransportError, httpx.DecodingError, OSError) as error:
                 problem = str(error) or type(error).__name__
                 continue
@@ -181,10 +184,9 @@ class Transport:
         raise RegistryUnreachableError(f"no answer from {self.url}: {problem}")
 
     def _send_once(
-        self, method: str, path: str, body: bytes | None, *, query: Mapping[str, str] | None, media_type: str
+        self, method: str, path: str, body: bytes | None, *, query: Mapping[str, str] | None, headers: Mapping[str, str]
     ) -> Answer:
-        headers = {} if body is None else {"Content-Type": media_type}
-        with self._client.stream(method, path, content=body, params=query or None, headers=headers) as response:
+        with self._client.stream(method, path, content=body, params=query or None, headers=dict(headers)) as response:
             parts: list[bytes] = []
             size = 0
             for part in response.iter_bytes():
@@ -193,6 +195,10 @@ class Transport:
                     raise RegistryAnswerError("the answer is too large")
                 parts.append(part)
             return Answer(response.status_code, b"".join(parts))
+
+
+def _texts(query: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}
 
 
 def _checked(answer: Answer) -> Answer:

@@ -18,7 +18,13 @@ from did_methods.errors import DidError
 from did_methods.method import ResolutionResult
 from did_methods.webvh import parse_webvh_did, resolve_log
 from registry.adapters.system_clock import Clock, SystemClock
-from registry.client.errors import AcceptanceError, LogProofError, RegistryAnswerError, RegistryChangedError
+from registry.client.errors import (
+    AcceptanceError,
+    LogProofError,
+    RegistryAnswerError,
+    RegistryChangedError,
+    RegistryRefusedError,
+)
 from registry.client.transport import Transport
 from registry.credentials.errors import KeyNotFoundError
 from registry.credentials.key_lookup import BoundKey, DocumentKeyLookup, SelfCertifyingLookup
@@ -30,6 +36,7 @@ from registry.log.entry import LEAF_DEPTH
 from registry.log.merkle import leaf_hash, verify_consistency, verify_inclusion
 from registry.log.note import parse_note_key
 
+_NOT_FOUND = 404
 CHECKPOINT_WAITS = 10
 CHECKPOINT_PAUSE_S = 0.1
 
@@ -171,15 +178,36 @@ class RegistryView:
     def _resolve(self, did: str) -> ResolutionResult:
         if not did.startswith("did:webvh:"):
             raise KeyNotFoundError("only did:key and DIDs of this registry are known here")
-        location = parse_webvh_did(did).location.file_url("did.jsonl")
-        public = self.identity().public_url + "/"
-        if not location.startswith(public):
-            raise KeyNotFoundError("the DID lives at another host")
-        log = self.transport.get_answer("/" + location.removeprefix(public)).body
-        result = resolve_log(did, log, now_ms=self._clock.now_ms())
+        log, witness = self.did_files(did)
+        result = resolve_log(did, log, now_ms=self._clock.now_ms(), witness=witness)
         if result.cause is not None:
             raise result.cause
         return result
+
+    def did_files(self, did: str) -> tuple[bytes, bytes | None]:
+        """Return ``did.jsonl`` and, if there is one, ``did-witness.json`` of a DID that the registry hosts, unverified.
+
+        Args:
+            did: the name under which the DID first came here.
+
+        Raises:
+            KeyNotFoundError: ``key_not_found`` for a DID that lives elsewhere.
+            RegistryError: ``registry_refused``, ``registry_unreachable``.
+        """
+        log = self.transport.get_answer(self._file_path(did, "did.jsonl")).body
+        try:
+            return log, self.transport.get_answer(self._file_path(did, "did-witness.json")).body
+        except RegistryRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return log, None
+
+    def _file_path(self, did: str, name: str) -> str:
+        location = parse_webvh_did(did).location.file_url(name)
+        public = self.identity().public_url + "/"
+        if not location.startswith(public):
+            raise KeyNotFoundError("the DID lives at another host")
+        return "/" + location.removeprefix(public)
 
     def _registry_document(self) -> DidDocument:
         if self._document is None:

@@ -15,12 +15,16 @@ MAX_SCORE_MICROS: Final = 100 * POINT_MICROS
 
 AGENT_STATES: Final = ("active", "suspended", "deactivated", "revoked", "unknown")
 PROOFS: Final = ("none", "gateway_asserted", "presentation", "token", "http_signature")
+CONTINUITY: Final = ("routine", "upgrade", "recovery", "suspected_transfer")
+"""Classes of a change of identity, in rising order; kept equal to those of the reputation room."""
 ACTION_CLASSES: Final = ("low", "medium", "high", "critical")
 """Risk classes of actions, in rising order."""
 
 FactValue: TypeAlias = int | bool | str
 MAX_INTEGER: Final = 2**53 - 1
 _CODE: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,63})?\Z")
+_CODES: Final = re.compile(r"(?:[a-z_]{1,40}(?:,[a-z_]{1,40})*)?\Z")
+_SLUG: Final = re.compile(r"[a-z0-9-]{0,64}\Z")
 _CONTEXT: Final = re.compile(r"[a-z0-9-]{0,40}\Z")
 
 
@@ -77,6 +81,7 @@ FACTS: Final = (
     _choice("action_class", "Class the policy pack gives the action, raised by `risk`.", ACTION_CLASSES),
     _text("context", "The one context the policy pack maps the action to; empty for none.", 40, pattern=_CONTEXT),
     _choice("proof", "How the agent was proven in this request.", PROOFS),
+    _text("instance", "Name of the instance whose key proved the agent; empty for a main key.", 64, pattern=_SLUG),
     _text("proof_fault", "Reason code of a proof that was sent and failed; else empty.", 64, pattern=_CODE),
     _boolean("agent_known", "The agent is registered in this log."),
     _choice("agent_state", "State of the agent after the last entry of the prefix.", AGENT_STATES),
@@ -91,9 +96,18 @@ FACTS: Final = (
     _integer("reports_live", "Number of live reports against the agent that count: their issuers have a voice."),
     _boolean("passport_present", "A passport of the agent is logged and neither replaced nor revoked."),
     _text("passport_event", "Event id of that passport; empty when there is none.", 64),
+    _choice(
+        "continuity", "Class of the newest change of the agent's identity; `routine` before the first.", CONTINUITY
+    ),
+    _text("continuity_reasons", "Signs that class rests on, sorted, with commas between.", 256, pattern=_CODES),
+    _integer("continuity_index", "Log index of that change; -1 before the first.", least=-1),
+    _choice("control_changed", "Class of the newest change that cost standing; empty for none.", ("", *CONTINUITY)),
+    _integer("control_changed_days", "Completed days since that change; -1 for none.", least=-1),
+    _integer("code_changed_days", "Completed days since code or model last changed; -1 for never.", least=-1),
     _boolean("capability_present", "A capability credential for the agent came with the request and verified."),
     _boolean("capability_matches", "It names this action and this resource."),
     _boolean("capability_expired", "It is not valid at `evaluated_at` (too early, too late, or revoked)."),
+    _boolean("capability_superseded", "It was made before the newest suspected transfer of the agent."),
     _text("capability_issuer", "DID of its issuer; empty when there is none.", 512),
     _choice("capability_issuer_state", "State of that issuer in the log.", AGENT_STATES),
     _score("capability_issuer_score_micros", "Overall score of that issuer, in micro-points."),

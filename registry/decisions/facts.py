@@ -48,7 +48,7 @@ __all__ = [
     "standard_observations",
 ]
 
-FACTS_FORMAT: Final = "bonafides/facts/1"
+FACTS_FORMAT: Final = "bonafides/facts/2"
 MAX_FACTS_BYTES: Final = 32_768
 """Largest wire form read back, in bytes; a full vector with every text at its cap stays below."""
 
@@ -66,8 +66,14 @@ class FactError(ParseError):
 _VALUES_OF: Final = attrgetter(*FACT_NAMES)
 REQUEST_FACTS: Final = ("agent_did", "actor_conflict", "action_name", "resource_type", "resource_id", "risk")
 POLICY_FACTS: Final = ("action_class", "context")
-PROOF_FACTS: Final = ("proof", "proof_fault")
-CAPABILITY_FACTS: Final = ("capability_present", "capability_matches", "capability_expired", "capability_issuer")
+PROOF_FACTS: Final = ("proof", "instance", "proof_fault")
+CAPABILITY_FACTS: Final = (
+    "capability_present",
+    "capability_matches",
+    "capability_expired",
+    "capability_superseded",
+    "capability_issuer",
+)
 _NEVER_LOGGED: Final = frozenset(REQUEST_FACTS + POLICY_FACTS + PROOF_FACTS + CAPABILITY_FACTS)
 
 
@@ -156,6 +162,7 @@ class FactVector:
     action_class: str = "critical"
     context: str = ""
     proof: str = "none"
+    instance: str = ""
     proof_fault: str = ""
     agent_known: bool = False
     agent_state: str = "unknown"
@@ -170,9 +177,16 @@ class FactVector:
     reports_live: int = 0
     passport_present: bool = False
     passport_event: str = ""
+    continuity: str = "routine"
+    continuity_reasons: str = ""
+    continuity_index: int = -1
+    control_changed: str = ""
+    control_changed_days: int = -1
+    code_changed_days: int = -1
     capability_present: bool = False
     capability_matches: bool = False
     capability_expired: bool = False
+    capability_superseded: bool = False
     capability_issuer: str = ""
     capability_issuer_state: str = "unknown"
     capability_issuer_score_micros: int = 0

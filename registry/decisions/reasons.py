@@ -48,6 +48,9 @@ REASONS: Final[dict[str, ReasonText]] = {
     "trust_below_threshold": ReasonText("A score is below what this class of action needs.", _STANDING),
     "existence_below_threshold": ReasonText("The agent has not existed unbroken for long enough.", _STANDING),
     "passport_required": ReasonText("The agent has no valid passport in the log.", "Log an agent passport first."),
+    "capability_superseded": ReasonText(
+        "The capability was given before a suspected transfer of the agent.", _CAPABILITY
+    ),
     "capability_required": ReasonText("No capability credential that verifies came with the request.", _CAPABILITY),
     "capability_mismatch": ReasonText("The capability is for another action or resource.", _CAPABILITY),
     "capability_expired": ReasonText("The capability is not valid at this time, or is revoked.", _CAPABILITY),

@@ -115,6 +115,7 @@ class Decision:
             "reason_user": {self.reason: texts[self.reason].user},
             "risk": self.action_class,
             "trust": self._trust(),
+            "continuity": self._continuity(),
             "policy": {"id": self.policy_id, "revision": self.policy_revision},
             "log": {"tree_size": self.tree_size, "origin": origin},
         }
@@ -135,6 +136,15 @@ class Decision:
         if facts.context_scored:
             trust["context"] = {"name": facts.context, "score": _shown(facts.context_score_micros)}
         return trust
+
+    def _continuity(self) -> dict[str, JsonValue]:
+        facts = self.facts
+        reasons: list[JsonValue] = list(facts.continuity_reasons.split(",")) if facts.continuity_reasons else []
+        index = facts.continuity_index if facts.continuity_index >= 0 else None
+        shown: dict[str, JsonValue] = {"class": facts.continuity, "reasons": reasons, "index": index}
+        if facts.control_changed:
+            shown["control_changed"] = {"class": facts.control_changed, "days": facts.control_changed_days}
+        return shown
 
     def to_record(self) -> bytes:
         """Write the decision record: the whole vector, the request digest and the verdict, as canonical JSON.

@@ -120,6 +120,20 @@ class ObservationUnchangedError(ConflictError):
     title = "Nothing has changed since the last observation"
 
 
+class ObservationTimeError(ConflictError):
+    """The registry looked before the newest logged observation, or says that it will have looked."""
+
+    code = "observation_out_of_order"
+    title = "The observation is not newer than the newest one"
+
+
+class WitnessThresholdError(ParseError):
+    """The rule asks for more witnesses than an entry of this log has room for."""
+
+    code = "did_witness_threshold"
+    title = "The DID asks for more witnesses than this log takes"
+
+
 class WitnessOrderError(ConflictError):
     """Witness proofs and the entry that they approve stand directly one after the other."""
 

@@ -55,6 +55,18 @@ class Observation:
         """Say whether another look found the same keys and version; the rest of a document may change unlogged."""
         return self.keys == other.keys and self.version_id == other.version_id
 
+    def precedes(self, other: Observation) -> bool:
+        """Say whether another look may follow this one: not an older one, nor an older or another branch of a log."""
+        if other.observed_ms < self.observed_ms:
+            return False
+        if self.version_id is None or other.version_id is None or self.version_id == other.version_id:
+            return True
+        return _version_number(self.version_id) < _version_number(other.version_id)
+
+
+def _version_number(version_id: str) -> int:
+    return int(version_id.partition("-")[0])
+
 
 def parse_observed_keys(items: Sequence[Mapping[str, Any]]) -> tuple[ObservedKey, ...]:
     """Return the keys in the subject of a key observation.
@@ -77,6 +89,8 @@ def observed_document(did: str, keys: Sequence[ObservedKey]) -> DidDocument:
     """
     if any(key.id.partition("#")[0] != did for key in keys):
         raise InvalidDidDocumentError("an observed key has the id of another DID")
+    if any(list(key.purposes) != sorted(key.purposes) for key in keys):
+        raise InvalidDidDocumentError("the purposes of an observed key are sorted")
     raw: dict[str, Any] = {
         "@context": [DID_CONTEXT, MULTIKEY_CONTEXT],
         "id": did,

@@ -17,9 +17,12 @@ def host_of(public_url: str) -> str:
 
 
 def is_hosted(did: str, genesis: Genesis) -> bool:
-    """Say whether a did:webvh names this registry's host, whatever its path."""
-    parts = did.split(":")
-    return parts[1] == "webvh" and parts[3:4] != [] and parts[3].lower() == host_of(genesis.public_url).lower()
+    """Say whether a did:webvh, or its parallel did:web, names this registry's host, whatever its path."""
+    match did.split(":"):
+        case ["did", "webvh", _, host, *_] | ["did", "web", host, *_]:
+            return host.lower() == host_of(genesis.public_url).lower()
+        case _:
+            return False
 
 
 def hosted_path(did: str, genesis: Genesis) -> str:

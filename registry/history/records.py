@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from registry.reputation.continuity import NEW_CONTROL, Control
 from registry.reputation.draft import Draft as ReputationDraft
 
 AgentState = Literal["active", "suspended", "deactivated", "revoked"]
@@ -48,6 +49,7 @@ class Agent:
         changed_index: the leaf of the last such change.
         passport_index: the leaf of the live passport, or None.
         passport_event: its event id, or None.
+        control: what is remembered of who holds the identity.
     """
 
     did: str
@@ -58,6 +60,7 @@ class Agent:
     changed_index: int
     passport_index: int | None = None
     passport_event: bytes | None = None
+    control: Control = NEW_CONTROL
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from did_methods.codec import base64url_decode, base64url_encode
 from registry.credentials.model import UnverifiedCredential
+from registry.history.control import note_act, note_passport
 from registry.history.errors import (
     AgentUnknownError,
     EpochCommitmentError,
@@ -72,6 +73,7 @@ def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
             _CREDENTIAL_RULES[credential.kind.name](draft, credential, place)
             if credential.kind.signer == "agent":
                 issuer = draft.canonical_did(credential.issuer)
+                note_act(draft, issuer, place)
                 draft.reputation.own_act(issuer, index=place.index, time_ms=place.time_ms)
 
 
@@ -112,7 +114,9 @@ def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Plac
     previous = draft.head.root_lists[-1].number if draft.head.root_lists else 0
     if credential.subject["number"] != previous + 1:
         raise LogOrderError(f"the next root list is number {previous + 1}")
-    roots = RootList(place.index, previous + 1, tuple(credential.subject["roots"]), credential.event_id)
+    # By the names known now: a later move must not change what an epoch over earlier leaves comes to.
+    named = tuple(dict.fromkeys(map(draft.canonical_did, credential.subject["roots"])))
+    roots = RootList(place.index, previous + 1, named, credential.event_id)
     draft.head = replace(draft.head, root_lists=(*draft.head.root_lists, roots))
 
 
@@ -140,7 +144,7 @@ def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
         tree_size=tree_size,
         index=draft.head.size,
         time_ms=draft.time_of(tree_size - 1),
-        roots=tuple(dict.fromkeys(map(draft.canonical_did, root_list.roots))),
+        roots=root_list.roots,
         silenced=draft.silenced_below(tree_size),
     )
     draft.epoch_ahead = EpochAhead(number, tree_size, result.commitment, scores)
@@ -208,6 +212,8 @@ def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) ->
     if target.state in ("revoked", "deactivated") or (kind == "vouch" and target.state != "active"):
         raise SubjectStateError
     context = credential.subject.get("context")
+    if kind == "vouch":
+        note_act(draft, target.did, place)
     apply_edge = draft.reputation.vouch if kind == "vouch" else draft.reputation.report
     apply_edge(issuer, target.did, context=context, index=place.index, time_ms=place.time_ms)
     replaced = _replace_live(draft, credential, issuer, target.did, index=place.index)
@@ -223,11 +229,13 @@ def _admit_passport(draft: Draft, credential: UnverifiedCredential, place: Place
     agent = active_agent(draft, credential.issuer)
     if credential.subject_id != credential.issuer:
         raise SignerRoleError("a passport is issued by the agent about itself")
-    published = draft.webvh.get(agent.did)
-    if published is not None and credential.subject.get("versionId") != published.version_id:
+    published = draft.webvh.get(agent.did) or draft.observations.get(agent.did)
+    version = None if published is None else published.version_id
+    if version is not None and credential.subject.get("versionId") != version:
         raise PassportBindingError
     _replace_live(draft, credential, agent.did, agent.did, index=place.index)
     draft.agents[agent.did] = replace(agent, passport_index=place.index, passport_event=credential.event_id)
+    note_passport(draft, agent.did, credential, place)
 
 
 def _replace_live(draft: Draft, credential: UnverifiedCredential, issuer: str, subject: str, *, index: int) -> bool:

@@ -16,6 +16,7 @@ from did_methods.webvh_entry import verify_entry
 from did_methods.webvh_state import WebvhState
 from did_methods.webvh_witness import check_witnessed
 from registry.credentials.model import UnverifiedCredential
+from registry.history.control import note_did_operation, note_observation, signing_keys
 from registry.history.errors import (
     AgentDeactivatedError,
     AgentExistsError,
@@ -27,16 +28,19 @@ from registry.history.errors import (
     DidNotPublishedError,
     DidPathTakenError,
     ObservationSubjectError,
+    ObservationTimeError,
     ObservationUnchangedError,
     SignerRoleError,
     WitnessOrderError,
+    WitnessThresholdError,
 )
 from registry.history.ground import Place, check_signer, genesis_of, set_state
 from registry.history.observation import Observation, observed_document, parse_observed_keys
 from registry.history.paths import hosted_path, is_hosted
 from registry.history.records import SELF_CERTIFYING
-from registry.history.state import Agent, Draft, WitnessAhead
+from registry.history.state import Agent, Draft, WitnessAhead, scid_of
 from registry.history.statement import (
+    MAX_WITNESS_PROOFS,
     DidOperationStatement,
     DidWitnessStatement,
     RegistrationStatement,
@@ -67,6 +71,8 @@ def admit_did_witness(draft: Draft, statement: DidWitnessStatement) -> None:
 
 def _check_witnesses(draft: Draft, state: WebvhState) -> None:
     ahead, required = draft.head.witness_ahead, state.witness_required
+    if state.witness is not None and state.witness.threshold > MAX_WITNESS_PROOFS:
+        raise WitnessThresholdError(f"at most {MAX_WITNESS_PROOFS}", limit=MAX_WITNESS_PROOFS)
     if required is not None:
         check_witnessed(required, state.version_id, ahead.witnesses if ahead else ())
     elif ahead is not None:
@@ -96,6 +102,7 @@ def admit_did_operation(draft: Draft, statement: DidOperationStatement, place: P
     state = verify_entry(previous, statement.entry, now_ms=place.time_ms)
     _check_witnesses(draft, state)
     document = state.document  # parsed before anything changes
+    keys_before = signing_keys(draft.documents.get(did))
     draft.head = replace(draft.head, witness_ahead=None)
     draft.webvh[did] = state
     draft.logs[state.scid] = did
@@ -113,6 +120,8 @@ def admit_did_operation(draft: Draft, statement: DidOperationStatement, place: P
         set_state(draft, agent, "deactivated", place)
     else:
         _touch(draft, agent, place)
+        if previous is not None:
+            note_did_operation(draft, did, previous, keys_before, place)
     draft.reputation.own_act(did, index=place.index, time_ms=place.time_ms)
 
 
@@ -126,8 +135,8 @@ def _first_path(draft: Draft, statement: DidOperationStatement, place: Place) ->
     genesis = genesis_of(draft)
     if not str(statement.entry["versionId"]).startswith("1-"):
         raise DidEntryOrderError("the first entry of this DID is not published here")
-    if draft.find_agent(statement.did) is not None:
-        raise AgentExistsError("the DID is an agent whose log lies elsewhere")
+    if draft.log_did(statement.did) != statement.did:
+        raise AgentExistsError("the log lies elsewhere, and its keys were observed there")
     path = hosted_path(statement.did, genesis)
     if path in draft.paths:
         raise DidPathTakenError
@@ -167,13 +176,15 @@ def admit_registration(draft: Draft, statement: RegistrationStatement, place: Pl
         BonafidesError: ``agent_exists``, ``did_not_published``, ``did_not_observed``, ``agent_deactivated``,
             ``signer_not_entitled``.
     """
-    did = statement.presentation.holder
+    did = draft.canonical_did(statement.presentation.holder)  # a log may have moved before its agent registers
     if draft.find_agent(did) is not None:
         raise AgentExistsError
     genesis = genesis_of(draft)
     published = draft.webvh.get(did)
     method = parse_did(did).method
-    if method == "webvh" and published is None and is_hosted(did, genesis):
+    if published is None and is_hosted(did, genesis):
+        if method != "webvh":
+            raise DidMethodNotHostedError("the DIDs of this host register as did:webvh")
         raise DidNotPublishedError
     if published is not None and published.deactivated:
         raise AgentDeactivatedError
@@ -195,6 +206,7 @@ def admit_key_observation(draft: Draft, credential: UnverifiedCredential, place:
         SignerRoleError: ``signer_not_entitled``.
         ObservationSubjectError: ``observation_subject`` for a DID whose keys follow from the log or from the DID.
         ObservationUnchangedError: ``observation_unchanged``.
+        ObservationTimeError: ``observation_out_of_order``: a slow look must not bring back keys that were rotated out.
         DidError: a key or an id that no document may hold.
     """
     check_signer(draft, credential)
@@ -213,11 +225,18 @@ def admit_key_observation(draft: Draft, credential: UnverifiedCredential, place:
         keys=keys,
     )
     before = draft.observations.get(did)
+    if observation.observed_ms > credential.created_ms:
+        raise ObservationTimeError("nobody has looked yet when this was signed")
     if before is not None and before.says_the_same(observation):
         raise ObservationUnchangedError
-    document = observed_document(did, keys)
+    if before is not None and not before.precedes(observation):
+        raise ObservationTimeError
+    document, document_before = observed_document(did, keys), draft.documents.get(did)
     draft.observations[did] = observation
     draft.documents[did] = document
+    if before is None and scid_of(did) and draft.log_did(did) == did:
+        draft.logs[scid_of(did)] = did
     agent = draft.find_agent(did)
     if agent is not None:
         _touch(draft, agent, place)
+        note_observation(draft, did, document_before, place)

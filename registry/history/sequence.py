@@ -100,7 +100,7 @@ def _parties(draft: Draft, verified: VerifiedStatement) -> tuple[Party, ...]:
         case DidWitnessStatement(witnesses=witnesses):
             signers, subjects = list(witnesses), []
         case RegistrationStatement(presentation=presentation):
-            signers, subjects = [presentation.holder], [presentation.holder]
+            signers = subjects = [draft.canonical_did(presentation.holder)]
         case CredentialStatement(credential=credential):
             signers = [draft.canonical_did(did) for did in credential.signers]
             subjects = [draft.canonical_did(credential.subject_id)]

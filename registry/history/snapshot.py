@@ -6,6 +6,7 @@ Format ``bonafides/state/3``: one canonical JSON document; the score's tables ri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,7 +27,9 @@ from registry.history.state import (
     StateChange,
     Tables,
     WitnessAhead,
+    scid_of,
 )
+from registry.reputation.continuity import NEW_CONTROL, ClassifiedChange, Control
 from registry.reputation.state import ReputationState
 
 FORMAT = "bonafides/state/3"
@@ -57,7 +60,7 @@ def dump_state(state: LogState) -> bytes:
             "epoch": None if head.epoch is None else _epoch_wire(head.epoch),
             "changed": head.live_vouches_changed,
             "live": head.live_vouches,
-            "witness": None if head.witness_ahead is None else asdict(head.witness_ahead),
+            "witness": None if head.witness_ahead is None else _listed(asdict(head.witness_ahead)),
         },
         "agents": [_agent_wire(agent) for agent in tables.agents.values()],
         "chains": [[did, c.count, c.index, base64url_encode(c.leaf_hash)] for did, c in tables.chains.items()],
@@ -100,7 +103,7 @@ def load_state(data: bytes) -> LogState:
         observations=observations,
         paths=dict(document["paths"]),
         aliases=dict(document["aliases"]),
-        logs={one.scid: did for did, one in webvh.items()},
+        logs=_logs(webvh, observations),
         events={base64url_decode(row[0]): row[1] for row in document["events"]},
         live=live,
         newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
@@ -114,6 +117,15 @@ def load_state(data: bytes) -> LogState:
         times=list(document["times"]),
         times_from=document["timesFrom"],
     )
+
+
+def _logs(webvh: Mapping[str, WebvhState], observations: Mapping[str, Observation]) -> dict[str, str]:
+    """Return what each SCID first came as: no log that is hosted here was observed elsewhere before."""
+    logs = {one.scid: did for did, one in webvh.items()}
+    for did in observations:
+        if scid_of(did):
+            logs.setdefault(scid_of(did), did)
+    return logs
 
 
 def _epoch_wire(epoch: Epoch) -> list[Any]:
@@ -149,11 +161,35 @@ def _agent_wire(agent: Agent) -> list[Any]:
         agent.changed_index,
         agent.passport_index,
         passport,
+        None if agent.control is NEW_CONTROL else _listed(asdict(agent.control)),
     ]
 
 
 def _agent_from(row: list[Any]) -> Agent:
-    return Agent(*row[:7], *([] if row[7] is None else [base64url_decode(row[7])]))
+    passport = None if row[7] is None else base64url_decode(row[7])
+    control = NEW_CONTROL if row[8] is None else _control_from(row[8])
+    return Agent(row[0], row[1], row[2], row[3], row[4], row[5], row[6], passport, control)
+
+
+def _listed(value: Any) -> Any:
+    """Return a value with its tuples as lists, which JSON knows."""
+    match value:
+        case dict():
+            return {name: _listed(item) for name, item in value.items()}
+        case tuple() | list():
+            return [_listed(item) for item in value]
+        case _:
+            return value
+
+
+def _control_from(wire: dict[str, Any]) -> Control:
+    texts = {name: tuple(wire[name]) for name in ("confirmed_keys", "reserve", "base_keys", "signs")}
+    carried = None if wire["carried"] is None else _change_from(wire["carried"])
+    return Control(**{**wire, **texts, "carried": carried, "changes": tuple(map(_change_from, wire["changes"]))})
+
+
+def _change_from(wire: dict[str, Any]) -> ClassifiedChange:
+    return ClassifiedChange(**{**wire, "reasons": tuple(wire["reasons"])})
 
 
 def _head_from(wire: dict[str, Any]) -> Head:

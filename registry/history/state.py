@@ -57,7 +57,8 @@ class Tables:
     """The dictionaries of the state; `LogState` owns them, a `Draft` lays overlays over them.
 
     Keyed by the DID under which an agent first came (its canonical DID), but `aliases` (a later name to that DID),
-    `logs` (SCID of a hosted log to that DID) and `paths` (path below the public URL to that DID).
+    `logs` (SCID of a did:webvh log to the DID under which it first came, hosted or observed) and `paths` (path below the
+    public URL to that DID).
     """
 
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -111,6 +112,10 @@ class LogState:
     def canonical_did(self, did: str) -> str:
         """Return the DID under which the agent of that name first came; a name that is not known is itself."""
         return self.tables.aliases.get(did, did)
+
+    def log_did(self, did: str) -> str:
+        """Return the DID under which the did:webvh log with the SCID of a DID first came (see `Draft.log_did`)."""
+        return self.tables.logs.get(scid_of(did), did)
 
     def find_agent(self, did: str) -> Agent | None:
         """Return the agent of that name, or None; its `did` is the canonical one."""
@@ -178,9 +183,12 @@ class Draft:
         return self.aliases.get(did) or did
 
     def log_did(self, did: str) -> str:
-        """Return the canonical DID of the hosted log with the SCID of a did:webvh; without one, the DID itself."""
-        parts = did.split(":")
-        return (self.logs.get(parts[2]) if parts[1] == "webvh" else None) or did
+        """Return the DID under which the did:webvh log with the SCID of a DID first came; without one, the text itself.
+
+        Args:
+            did: any text; a log that moves comes under a name that nobody knows yet.
+        """
+        return self.logs.get(scid_of(did)) or did
 
     def find_agent(self, did: str) -> Agent | None:
         """Return the agent of that name, or None; its `did` is the canonical one."""
@@ -285,6 +293,12 @@ class Draft:
         state.head = self.head
         self.silenced_changes, self.journal, self.times, self._journal_floor = {}, [], [], -1
         self.epoch_ahead = None
+
+
+def scid_of(did: str) -> str:
+    """Return the SCID of a did:webvh; empty for any other text."""
+    parts = did.split(":", 3)
+    return parts[2] if parts[:2] == ["did", "webvh"] and len(parts) == 4 else ""  # noqa: PLR2004 - did:webvh:<scid>:<place>
 
 
 def _did_of(verification_method: str) -> str:

@@ -23,8 +23,8 @@ from registry.history.errors import KindNotLoggedError, StatementKindError
 Role = Literal["signer", "subject"]
 
 _DID_WITNESS_KEYS = frozenset({"versionId", "proof"})
-MAX_WITNESS_PROOFS = 12
-"""What a leaf has room for; a log here can ask for no more."""
+MAX_WITNESS_PROOFS = 8
+"""What fits a leaf with room to spare; a log hosted here can ask for no more."""
 _DID_ENTRY_KEYS = frozenset({"versionId", "versionTime", "parameters", "state", "proof"})
 
 
@@ -141,8 +141,8 @@ def _parse_witness(document: dict[str, Any], event_bytes: bytes) -> DidWitnessSt
     if not isinstance(version_id, str) or not isinstance(proofs, list) or not 1 <= len(proofs) <= MAX_WITNESS_PROOFS:
         raise StatementKindError(f"witness proofs are a versionId and a list of 1 to {MAX_WITNESS_PROOFS} proofs")
     witnesses = tuple(claimed_witness(proof) for proof in proofs)
-    if len(set(witnesses)) != len(witnesses):
-        raise StatementKindError("a witness has one proof")
+    if not all(witness.startswith("did:key:") for witness in witnesses) or len(set(witnesses)) != len(witnesses):
+        raise StatementKindError("each proof is that of another witness, a did:key")
     return DidWitnessStatement(version_id, tuple(proofs), witnesses, event_id(document), event_bytes)
 
 

@@ -7,8 +7,9 @@ and fold the later leaves again. Refuses statements by or about the unregistered
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from registry.reputation.commitment import EpochResult, commitment_lines, merkle_root
@@ -36,7 +37,7 @@ from registry.reputation.evidence import (
     pair_parts,
 )
 from registry.reputation.fixed_point import POWER_BITS, UNIT, UNIT_BITS, half_power, scale, unit_weight
-from registry.reputation.moves import drawn, moved, ratcheted, with_ledger
+from registry.reputation.moves import drawn, halved, moved, ratcheted, voided, with_ledger
 from registry.reputation.overlay import Foundation, Op, Overlay
 from registry.reputation.rules import RULES_1
 from registry.reputation.score import decays_at
@@ -208,15 +209,15 @@ class Draft(Tables):
             index: log index of the leaf; vouches below it count no longer.
             time_ms: log time.
         """
+        agent = self._agent(did)._replace(alive_ms=time_ms, tenure_ms=0, since=index)
+        change = partial(voided, now_ms=time_ms)
+        self._carry("reset_continuity", did, agent, change=change, index=index, time_ms=time_ms)
+
+    def halve_continuity(self, did: str, *, index: int, time_ms: int) -> None:
+        """Halve tenure and freshness, overall and in each context: a recovery. Evidence stays; arguments as above."""
         agent = self._agent(did)
-        self._begin("reset_continuity", index, did, time_ms)
-        self._put(self.agents, did, agent._replace(alive_ms=time_ms, tenure_ms=0, since=index))
-        decays = decays_at(time_ms, self.meta)
-        for context in (OVERALL, *agent.contexts):
-            row = self.standings.get((did, context)) or fresh_standing(agent.registered_ms)
-            lapsed = time_ms - RULES_1.lapsed_ms
-            bare = row._replace(p=0, record_p=0, vouches=0, last_ms=lapsed, ceiling_ms=0)
-            self._put(self.standings, (did, context), ratcheted(row, bare, decays, time_ms))
+        agent = agent._replace(tenure_ms=agent.tenure_ms // 2)
+        self._carry("halve_continuity", did, agent, change=halved, index=index, time_ms=time_ms)
 
     def epoch(
         self,
@@ -280,6 +281,16 @@ class Draft(Tables):
     def _begin(self, name: str, index: int, *arguments: str | int) -> None:
         self._undo = []
         self._ops.append(Op(index, name, arguments, self._undo))
+
+    def _carry(
+        self, name: str, did: str, agent: Agent, *, change: Callable[[Standing], Standing], index: int, time_ms: int
+    ) -> None:
+        self._begin(name, index, did, time_ms)
+        self._put(self.agents, did, agent)
+        decays = decays_at(time_ms, self.meta)
+        for context in (OVERALL, *agent.contexts):
+            row = self.standings.get((did, context)) or fresh_standing(agent.registered_ms)
+            self._put(self.standings, (did, context), ratcheted(row, change(row), decays, time_ms))
 
     def _put(self, table: Overlay[Any, Any], key: str | Key | Slot, row: object) -> None:
         self._undo.append((table.name, key, table.get(key)))
@@ -381,5 +392,7 @@ class Draft(Tables):
                 self.withdraw(
                     args[0], args[1], target=args[2], context=args[3], edge_index=args[4], index=index, time_ms=args[5]
                 )
+            case "halve_continuity":
+                self.halve_continuity(args[0], index=index, time_ms=args[1])
             case _:
                 self.reset_continuity(args[0], index=index, time_ms=args[1])

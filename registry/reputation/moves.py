@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.reputation.evidence import VOUCH, Agent, Kind, Ledger, Part, Spoken, Standing, Voice
 from registry.reputation.fixed_point import UNIT_BITS
-from registry.reputation.rules import DAY_MS
+from registry.reputation.rules import DAY_MS, RULES_1
 from registry.reputation.score import Decays, cap_at, excess_at, ratchet
 
 
@@ -55,3 +55,13 @@ def moved(row: Standing, kind: Kind, gone: Part, came: Part) -> Standing:
         row.p, row.q + slow, row.r + fresh, row.record_p, row.record_q + record, row.vouches, row.reports + count,
         *row[7:],
     )  # fmt: skip
+
+
+def voided(row: Standing, *, now_ms: int) -> Standing:
+    """Return the row without vouches, freshness and ceiling; reports stay with the identity."""
+    return row._replace(p=0, record_p=0, vouches=0, last_ms=now_ms - RULES_1.lapsed_ms, ceiling_ms=0)
+
+
+def halved(row: Standing) -> Standing:
+    """Return the row with half its ceiling, and half as fresh: one half-life earlier, at this instant and ever after."""
+    return row._replace(last_ms=row.last_ms - RULES_1.idle_half_life_ms, ceiling_ms=row.ceiling_ms // 2)

@@ -18,7 +18,15 @@ HEADER: Final = "bonafides/reputation-snapshot/1"
 TABLES: Final = ("agents", "voices", "vouches", "reports", "standings", "spoken", "metas")
 
 _EDGE_FIELDS: Final = len(Edge._fields)
-_TEXT_ARGUMENTS: Final = {"register": 1, "own_act": 1, "reset_continuity": 1, "vouch": 3, "report": 3, "withdraw": 4}
+_TEXT_ARGUMENTS: Final = {
+    "register": 1,
+    "own_act": 1,
+    "reset_continuity": 1,
+    "halve_continuity": 1,
+    "vouch": 3,
+    "report": 3,
+    "withdraw": 4,
+}
 
 
 class SnapshotVersionError(ParseError):

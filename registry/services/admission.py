@@ -1,8 +1,9 @@
 """The registry's own limits on who may write how much.
 
 They hold floods without accounts: a DID that nobody with a voice has vouched for may add a few entries a day, one with a
-voice many more; registrations have a share per source and one for all. These are not rules of the log: the audit does not
-know them, and a replay registry has none.
+voice many more; registrations have a share per source and one for all. Entries of a DID's own log are counted apart from what
+it says: whoever stole a signing key and writes all day must not keep its owner from changing the keys. These are not
+rules of the log: the audit does not know them, and a replay registry has none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from registry.errors import LimitError
+from registry.history.did_files import OPERATION
 from registry.history.errors import LeafBudgetError
 from registry.history.state import Draft
 from registry.history.statement import (
@@ -45,7 +47,7 @@ class LeafBudgets:
     """Counts the leaves that each DID signed in the current day of log time. Owner: the writer thread."""
 
     _day: int = -1
-    _used: dict[str, int] = field(default_factory=dict)
+    _used: dict[tuple[str, bool], int] = field(default_factory=dict)
 
     def check(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
         """Refuse a statement whose signer has used up its day.
@@ -57,7 +59,8 @@ class LeafBudgets:
         if did is None:
             return
         budget = DAILY_LEAVES_WITH_VOICE if _has_voice(draft, did) else DAILY_LEAVES_WITHOUT_VOICE
-        if time_ms // DAY_MS == self._day and self._used.get(did, 0) >= budget:
+        used = self._used.get((did, verified.statement.kind == OPERATION), 0)
+        if time_ms // DAY_MS == self._day and used >= budget:
             seconds = (DAY_MS - time_ms % DAY_MS) // 1000 + 1
             raise LeafBudgetError(f"{budget} entries a day", budget=budget, retry_after_s=seconds)
 
@@ -65,14 +68,15 @@ class LeafBudgets:
         """Count a statement that is in the log now."""
         signer = _signer(draft, verified)
         if signer is not None:
-            self.count_signer(signer, time_ms=time_ms)
+            self.count_signer(signer, verified.statement.kind, time_ms=time_ms)
 
-    def count_signer(self, did: str, *, time_ms: int) -> None:
+    def count_signer(self, did: str, kind: str, *, time_ms: int) -> None:
         """Count one leaf of a signer (also used to restore the day's counts at start)."""
         if time_ms // DAY_MS != self._day:
             self._day = time_ms // DAY_MS
             self._used.clear()
-        self._used[did] = self._used.get(did, 0) + 1
+        counted = (did, kind == OPERATION)
+        self._used[counted] = self._used.get(counted, 0) + 1
 
 
 def _has_voice(draft: Draft, did: str) -> bool:

@@ -1,7 +1,8 @@
 """Agents register themselves; readers ask what stands of them.
 
-Steps of `register`: 1 a known presentation is answered as before; 2 the flood limits; 3 the challenge is used up; 4 the
-DID's first entry (did:webvh) and the presentation enter the log together, or neither.
+Steps of `register`: 1 a known presentation is answered as before; 2 the flood limits; 3 a DID hosted elsewhere is looked
+at; 4 the challenge is used up; 5 the DID's first entry with its witness proofs (did:webvh here) or what was seen of it
+(elsewhere) and the presentation enter the log together, or none of them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from did_methods.codec import base64url_encode
 from registry.adapters.system_clock import Clock
 from registry.credentials.errors import ChallengeMissingError
 from registry.errors import ParseError
-from registry.history.errors import AgentUnknownError
-from registry.history.state import Agent, LogState
-from registry.history.statement import DidOperationStatement, RegistrationStatement, Statement, parse_statement
+from registry.history.errors import AgentExistsError, AgentUnknownError
+from registry.history.state import Agent, Draft, LogState
+from registry.history.statement import RegistrationStatement, Statement, parse_statement
 from registry.limits import EVENTS_PAGE
+from registry.reputation.continuity import ClassifiedChange, Control
 from registry.reputation.score import Reading
 from registry.services.admission import RegistrationRates
 from registry.services.challenge import Challenges, ChallengeUnknownError
+from registry.services.hosting import parse_entry, parse_witness
+from registry.services.observation import ObservationService, Seen, check_can_register
 from registry.services.sequencer import Accepted, Sequencer, Submission
 from registry.services.standing import StandingService
 from registry.storage.log import EntryRecord, LogStore
@@ -72,37 +76,49 @@ class ShownStatement:
 class AgentService:
     """Registration and look-ups of agents."""
 
-    def __init__(self, *, sequencer: Sequencer, store: LogStore, challenges: Challenges, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        sequencer: Sequencer,
+        store: LogStore,
+        challenges: Challenges,
+        clock: Clock,
+        observations: ObservationService,
+    ) -> None:
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
         self._store = store
         self._challenges = challenges
         self._clock = clock
+        self._observations = observations
         self.standings = StandingService(sequencer)
 
     def parse_registration(self, document: dict[str, Any]) -> list[Statement]:
-        """Parse a registration request's body: ``{"presentation": …, "didLog": [entry]?}``.
+        """Parse a registration request's body: ``{"presentation": …, "didLog": [entry]?, "witness": proofs?}``.
+
+        Returns:
+            In the order of the log: the witness proofs, the DID's first entry, the presentation.
 
         Raises:
             RegistrationFormError: ``registration_malformed``.
-            BonafidesError: what the presentation or the entry break.
+            BonafidesError: what the presentation, the entry or the proofs break.
         """
-        unknown = document.keys() - {"presentation", "didLog"}
+        unknown = document.keys() - {"presentation", "didLog", "witness"}
         presentation, did_log = document.get("presentation"), document.get("didLog", [])
         if unknown or not isinstance(presentation, dict) or not isinstance(did_log, list):
             raise RegistrationFormError("send presentation and, for did:webvh, didLog with one entry")
         statement = parse_statement(presentation)
         if not isinstance(statement, RegistrationStatement):
             raise RegistrationFormError("the presentation is not a VerifiablePresentation")
-        entries: list[Statement] = []
-        for entry in did_log:
-            parsed = parse_statement(entry) if isinstance(entry, dict) else None
-            if not isinstance(parsed, DidOperationStatement) or parsed.did != statement.presentation.holder:
-                raise RegistrationFormError("didLog holds the first entry of the holder's DID")
-            entries.append(parsed)
-        if len(entries) > 1:
+        if len(did_log) > 1:
             raise RegistrationFormError("register with the first entry only; append others later")
-        return [*entries, statement]
+        entries = [parse_entry(entry) for entry in did_log if isinstance(entry, dict)]
+        if len(entries) != len(did_log) or any(one.did != statement.presentation.holder for one in entries):
+            raise RegistrationFormError("didLog holds the first entry of the holder's DID")
+        witness = [parse_witness(document["witness"], one) for one in entries if "witness" in document]
+        if "witness" in document and not witness:
+            raise RegistrationFormError("witness comes with didLog")
+        return [*witness, *entries, statement]
 
     def register(self, document: dict[str, Any], *, source: str | None, rates: RegistrationRates) -> list[Accepted]:
         """Register an agent; returns what the log holds of it now.
@@ -113,7 +129,8 @@ class AgentService:
             rates: the flood limits.
 
         Raises:
-            BonafidesError: ``registration_rate_exceeded``, ``challenge_unknown`` and what the log refuses.
+            BonafidesError: ``registration_rate_exceeded``, ``challenge_unknown``, what looking at a foreign DID meets,
+                and what the log refuses.
         """
         statements = self.parse_registration(document)
         presentation = statements[-1]
@@ -128,9 +145,41 @@ class AgentService:
         if not self._challenges.is_outstanding(challenge, now_ms=now_ms):
             raise ChallengeUnknownError
         rates.take(source, now_ms=now_ms)
-        self._challenges.take(challenge, now_ms=now_ms)
-        outcomes = self._sequencer.submit(Submission(statements)).result()
-        return [one for one in outcomes if isinstance(one, Accepted)]
+        seen = self._look(presentation.presentation.holder, statements)
+        self._challenges.take(challenge, now_ms=self._clock.now_ms())
+        return self._submit(statements, seen)
+
+    def _look(self, holder: str, statements: Sequence[Statement]) -> Seen | None:
+        """Look at a foreign DID before it registers; None for one whose keys are known without.
+
+        Raises:
+            AgentExistsError: ``agent_exists``, before anybody else's host is asked.
+            BonafidesError: the codes of `check_published`, `look` and `check_can_register`.
+        """
+        if len(statements) > 1:
+            return None
+        self._observations.check_published(holder)
+        if not self._observations.needs_look(holder):
+            return None
+        if self._state.find_agent(holder) is not None:
+            raise AgentExistsError
+        seen = self._observations.look(holder)
+        check_can_register(seen)
+        return seen
+
+    def _submit(self, statements: Sequence[Statement], seen: Seen | None) -> list[Accepted]:
+        """Log a registration, right after the observation that it rests on unless the log says the same already."""
+
+        def prepare(draft: Draft, _now_ms: int) -> Sequence[Statement]:
+            assert seen is not None
+            news = seen.is_news(draft.observations.get(seen.did))
+            return [*([self._observations.statement(seen)] if news else []), *statements]
+
+        submission = Submission(statements) if seen is None else Submission((), prepare=prepare)
+        outcomes = self._sequencer.submit(submission).result()
+        # What the caller is promised is its own: the same request gets the same promise again.
+        own = {one.event_id for one in statements}
+        return [one for one in outcomes if isinstance(one, Accepted) and one.event_id in own]
 
     def find(self, did: str) -> Agent:
         """Return an agent.
@@ -166,6 +215,7 @@ class AgentService:
         instant = self._clock.now_ms() if now_ms is None else now_ms
         with self._sequencer.lock:
             agent = self.find(did)
+            did = agent.did
             head = self._state.head
             instant = max(instant, head.last_time_ms)
             reading = self._state.reputation.reading(did, context, now_ms=instant)
@@ -173,13 +223,13 @@ class AgentService:
 
     def entries_of(self, did: str, *, before: int | None, limit: int) -> list[tuple[int, EntryRecord]]:
         """Return (count, entry) of an agent's chain, newest first."""
-        rows = self._store.chain(did, before=before, limit=min(limit, EVENTS_PAGE))
+        rows = self._store.chain(self._state.canonical_did(did), before=before, limit=min(limit, EVENTS_PAGE))
         found = [(count, self._store.entry(index)) for count, index in rows]
         return [(count, entry) for count, entry in found if entry is not None]
 
     def statements_about(self, did: str) -> list[ShownStatement]:
         """Return the live vouches and reports about an agent, oldest first, with what each contributes now."""
-        self.find(did)
+        did = self.find(did).did
         now_ms = max(self._clock.now_ms(), self._state.head.last_time_ms)
         shown: list[ShownStatement] = []
         live = [item for item in list(self._state.tables.live.items()) if item[1].subject == did]
@@ -207,10 +257,6 @@ class AgentService:
                 )
         return shown
 
-    def did_log(self, did: str) -> list[dict[str, Any]]:
-        """Return a hosted DID's log entries, oldest first."""
-        return self._store.did_operations(did)
-
 
 def agent_wire(agent: Agent) -> dict[str, Any]:
     """Return an agent as JSON."""
@@ -222,6 +268,25 @@ def agent_wire(agent: Agent) -> dict[str, Any]:
         "authorityEpoch": agent.authority_epoch,
         "changedIndex": agent.changed_index,
         "passport": None if agent.passport_event is None else base64url_encode(agent.passport_event),
+        "continuity": continuity_wire(agent.control),
+    }
+
+
+def continuity_wire(control: Control) -> dict[str, Any]:
+    """Return what the newest change of an identity was, and the newest that cost standing, as JSON."""
+    last = change_wire(control.last) if control.last else {"class": "routine", "reasons": [], "index": None}
+    return {**last, "controlChanged": None if control.carried is None else change_wire(control.carried)}
+
+
+def change_wire(change: ClassifiedChange) -> dict[str, Any]:
+    """Return a judged change as JSON."""
+    return {
+        "class": change.continuity,
+        "reasons": list(change.reasons),
+        "index": change.index,
+        "time": change.time_ms,
+        "source": change.source,
+        "carried": change.carried,
     }
 
 

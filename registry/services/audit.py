@@ -1,7 +1,8 @@
 """The audit of a running registry: its public log from the first entry on, then what it says of its agents.
 
 Order: the key; the checkpoint; every entry; the root; the upper tiles; every agent and standing, recomputed at the very
-log prefix and instant that the answer names, for which the log is read on where it grew meanwhile; acceptances.
+log prefix and instant that the answer names, for which the log is read on where it grew meanwhile; the files of hosted DIDs;
+acceptances.
 
 Spec: specs/audit.md.
 """
@@ -28,10 +29,12 @@ from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.note import NoteKey, parse_note_key
 from registry.log.tile import TILE_WIDTH
+from registry.services.audit_files import FileAudit
 
 ASKED_AT_ONCE: Final = 8
 PAUSE_S: Final = 0.25
 PATIENCE_S: Final = 5.0
+DID_LOGS: Final = 10_000
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(stage, done, total)."""
@@ -56,6 +59,7 @@ class AuditPlan:
         remembered: from an earlier audit; the log must extend it.
         acceptances: promises to hold against the log.
         compare: ask the registry for agents and standings; False reads the log alone.
+        did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
         patience_s: how long to wait for a checkpoint that covers what the registry has said, in seconds.
     """
 
@@ -64,6 +68,7 @@ class AuditPlan:
     remembered: RememberedLog | None = None
     acceptances: Sequence[UnverifiedCredential] = ()
     compare: bool = True
+    did_logs: int | None = DID_LOGS
     patience_s: float = PATIENCE_S
 
 
@@ -103,6 +108,7 @@ class RegistryAudit:
         )
         self._findings: list[Finding] = []
         self._standings = 0
+        self._files = FileAudit(reader, plan.did_logs, lambda done, total: self._progress("did files", done, total))
 
     def run(self) -> AuditReport:
         """Audit.
@@ -125,6 +131,7 @@ class RegistryAudit:
             self._check_upper_tiles(checkpoint.checkpoint.size)
         self._audit.check_end(self._now_ms())
         checkpoint = self._compare(checkpoint, whole=whole)
+        checkpoint = self._compare_files(checkpoint, whole=whole)
         self._check_acceptances(whole=whole)
         return self._report(checkpoint)
 
@@ -137,8 +144,9 @@ class RegistryAudit:
             entries=self._audit.size,
             folded=self._audit.folded,
             standings=self._standings,
+            did_logs=self._files.compared,
             acceptances=len(self._plan.acceptances),
-            findings=sort_findings([*self._audit.findings, *self._findings, *more]),
+            findings=sort_findings([*self._audit.findings, *self._findings, *self._files.findings, *more]),
             state=self._audit.state,
         )
 
@@ -272,6 +280,26 @@ class RegistryAudit:
             self._judge(self._audit.state, answer)
         for did in touched:
             pending.compare_again(did)
+
+    def _compare_files(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> VerifiedCheckpoint:
+        """Compare the files of hosted DIDs; returns the checkpoint up to which the log was read for it."""
+        if not self._plan.compare or self._plan.until_ms is not None or not whole or not self._audit.is_sound:
+            return checkpoint
+        audit, files = self._audit, self._files
+
+        def settled() -> LogState:
+            audit.settle()
+            return audit.state
+
+        files.compare(audit.hosted, audit.state)
+        if files.is_open:
+            # What a file showed is under a checkpoint after the next tick.
+            time.sleep(min(PAUSE_S * 2, self._plan.patience_s))
+            checkpoint = self._checkpoint()
+            if checkpoint.checkpoint.size > audit.size:
+                self._read_up_to(checkpoint, lambda leaf: files.read_on(leaf, audit.hosted, settled))
+        files.finish()
+        return checkpoint
 
     def _check_acceptances(self, *, whole: bool) -> None:
         genesis = self._audit.state.head.genesis

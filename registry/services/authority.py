@@ -1,4 +1,4 @@
-"""What the registry itself signs: epochs, quarantine and release, acceptances. And how a log begins.
+"""What the registry itself signs: epochs, quarantine and release, keys observed elsewhere, acceptances. And how a log begins.
 
 Every statement goes through the same door as everybody's. The operator root signs the genesis, root lists and
 revocations of agents; it is used here once, at the first start, and may then be kept offline.
@@ -6,8 +6,9 @@ revocations of agents; it is used here once, at the first start, and may then be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from did_methods.codec import base64url_decode
@@ -18,6 +19,7 @@ from registry.credentials.issue_registry import (
     issue_acceptance,
     issue_epoch,
     issue_genesis,
+    issue_key_observation,
     issue_quarantine,
     issue_release,
     issue_root_list,
@@ -122,6 +124,20 @@ class Authority:
             domain=self._origin(),
         )
         return Submission([parse_statement(document)])
+
+    # ------------------------------------------------------------ keys observed elsewhere
+
+    def key_observation(self, subject: Mapping[str, Any], *, now_ms: int) -> Statement:
+        """Sign what was seen of a DID whose document lies elsewhere.
+
+        Args:
+            subject: what `observation_subject` returned.
+            now_ms: the wall clock.
+        """
+        document = issue_key_observation(
+            signer=self._signer, subject=subject, uuid=str(uuid4()), now_ms=now_ms, domain=self._origin()
+        )
+        return parse_statement(document)
 
     # ------------------------------------------------------------ acceptance
 

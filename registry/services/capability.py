@@ -31,6 +31,7 @@ class CheckedCapability:
     issuer: str
     matches: bool
     expired: bool
+    superseded: bool
     issuer_state: str
     issuer_score_micros: int
     issuer_is_root: bool
@@ -41,11 +42,16 @@ class CheckedCapability:
             "capability_present": True,
             "capability_matches": self.matches,
             "capability_expired": self.expired,
+            "capability_superseded": self.superseded,
             "capability_issuer": self.issuer,
             "capability_issuer_state": self.issuer_state,
             "capability_issuer_score_micros": self.issuer_score_micros,
             "capability_issuer_is_root": self.issuer_is_root,
         }
+
+
+def _usefulness(one: CheckedCapability) -> tuple[bool, ...]:
+    return one.matches, not one.expired, not one.superseded, one.issuer_is_root
 
 
 class Capabilities:
@@ -64,7 +70,7 @@ class Capabilities:
             for document in documents[:PRESENTED_CREDENTIALS]
             if (found := self._check(request, document, now_ms)) is not None
         ]
-        return max(checked, key=lambda one: (one.matches, not one.expired, one.issuer_is_root), default=None)
+        return max(checked, key=_usefulness, default=None)
 
     def _check(self, request: EvaluationRequest, document: dict[str, Any], now_ms: int) -> CheckedCapability | None:
         try:
@@ -72,12 +78,19 @@ class Capabilities:
             credential = self._verified(digest, document, now_ms)
         except BonafidesError:
             return None  # counts as absent: the policy answers capability_required
-        if credential is None or credential.subject_id != request.agent_did or credential.created_ms > now_ms:
+        canonical = self._state.canonical_did
+        if credential is None or canonical(credential.subject_id) != canonical(request.agent_did):
             return None
+        if credential.created_ms > now_ms:
+            return None
+        agent = self._state.find_agent(request.agent_did)
+        own = canonical(credential.issuer) == canonical(request.agent_did)
         return CheckedCapability(
             digest=base64url_encode(digest),
-            issuer=credential.issuer,
+            # A moved agent has several names; authorising itself under another one is still authorising itself.
+            issuer=request.agent_did if own else credential.issuer,
             matches=capability_covers(credential.subject, request),
+            superseded=agent is not None and credential.created_ms <= agent.control.transferred_ms,
             expired=not credential.valid_from_ms <= now_ms <= _last_instant(credential),
             **self._issuer(credential.issuer, now_ms),
         )
@@ -100,11 +113,12 @@ class Capabilities:
 
     def _issuer(self, issuer: str, now_ms: int) -> dict[str, Any]:
         agent = self._state.find_agent(issuer)
-        score = 0 if agent is None else self._state.reputation.reading(issuer, now_ms=now_ms).score_micros
+        score = 0 if agent is None else self._state.reputation.reading(agent.did, now_ms=now_ms).score_micros
+        roots = map(self._state.canonical_did, self._state.roots_in_force)
         return {
             "issuer_state": "unknown" if agent is None else agent.state,
             "issuer_score_micros": score,
-            "issuer_is_root": issuer in self._state.roots_in_force,
+            "issuer_is_root": self._state.canonical_did(issuer) in roots,
         }
 
 

@@ -31,6 +31,7 @@ from registry.decisions.facts import FactVector, standard_observations
 from registry.decisions.policy import ActionRule, PolicyPack
 from registry.decisions.request import EvaluationRequest, parse_evaluation, request_binding, request_digest
 from registry.decisions.verdict import Decision, evaluate_request
+from registry.history.control import instance_name
 from registry.history.state import Agent, LogState
 from registry.limits import (
     DECISION_BODY_BYTES,
@@ -40,6 +41,7 @@ from registry.limits import (
 )
 from registry.services.capability import Capabilities, CheckedCapability
 from registry.services.challenge import Challenges, ChallengeUnknownError
+from registry.services.observation import KEY_ERRORS
 from registry.services.sequencer import Sequencer
 
 DAY_MS = 86_400_000
@@ -72,6 +74,7 @@ class _Proof:
     fault: str = ""
     digest: str = ""
     credentials: tuple[dict[str, Any], ...] = ()
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,19 @@ class DecisionService:
         clock: Clock,
         challenges: Challenges,
         new_id: Callable[[], str],
+        look_again: Callable[[str], None],
     ) -> None:
+        """Wire it.
+
+        Args:
+            sequencer: owner of the folded state.
+            pack: the policies.
+            clock: the wall clock.
+            challenges: those outstanding.
+            new_id: makes evaluation ids.
+            look_again: told, and not waited for, when a presentation does not verify under the keys known of a DID.
+        """
+        self._look_again = look_again
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
         self.pack = pack
@@ -176,10 +191,13 @@ class DecisionService:
         try:
             proven = self._verified(asked, now_ms)
         except BonafidesError as error:
+            if isinstance(error, KEY_ERRORS):
+                self._look_again(request.agent_did)
             return _Proof("none", _FAULTS.get(error.code, "proof_invalid"), base64url_encode(digest))
         if proven.holder != request.agent_did:  # a remembered proof: the binding names the subject, not who acts for it
             return _Proof("none", "key_not_bound", base64url_encode(digest))
-        return _Proof("presentation", "", base64url_encode(digest), proven.credentials)
+        instance = instance_name(proven.key.method_id)
+        return _Proof("presentation", "", base64url_encode(digest), proven.credentials, instance)
 
     def _verified(self, asked: _Asked, now_ms: int) -> _Proven:
         """Verify the presentation, or recall that it verified for these very values under a key that is still active."""
@@ -250,6 +268,7 @@ class DecisionService:
             action_class=rule.action_class,
             context=rule.context or "",
             proof=proof.kind,
+            instance=proof.instance,
             proof_fault=proof.fault,
             **({} if agent is None else self._agent_facts(agent, rule.context, now_ms)),
             **({} if capability is None else capability.facts()),
@@ -276,4 +295,22 @@ class DecisionService:
             "reports_live": factors.reports,
             "passport_present": agent.passport_event is not None,
             "passport_event": base64url_encode(agent.passport_event) if agent.passport_event else "",
+            **_continuity_facts(agent, now_ms),
         }
+
+
+def _continuity_facts(agent: Agent, now_ms: int) -> dict[str, Any]:
+    control = agent.control
+    facts: dict[str, Any] = {}
+    if control.last is not None:
+        facts = {
+            "continuity": control.last.continuity,
+            "continuity_reasons": ",".join(control.last.reasons),
+            "continuity_index": control.last.index,
+        }
+    if control.carried is not None:
+        days = (now_ms - control.carried.time_ms) // DAY_MS
+        facts |= {"control_changed": control.carried.continuity, "control_changed_days": days}
+    if control.code_changed_ms >= 0:
+        facts["code_changed_days"] = (now_ms - control.code_changed_ms) // DAY_MS
+    return facts

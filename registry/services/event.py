@@ -16,11 +16,12 @@ from registry.adapters.system_clock import Clock
 from registry.credentials.commitments import verify_openings
 from registry.credentials.errors import KeyNotFoundError
 from registry.errors import ParseError
-from registry.history.errors import DidNotPublishedError, StatementKindError
+from registry.history.errors import DidNotPublishedError, StatementKindError, WitnessOrderError
 from registry.history.state import LogState
 from registry.history.statement import (
     CredentialStatement,
     DidOperationStatement,
+    DidWitnessStatement,
     RegistrationStatement,
     Statement,
     VerifiedStatement,
@@ -29,8 +30,10 @@ from registry.history.statement import (
     verify_statement,
 )
 from registry.services.authority import Authority
+from registry.services.hosting import HostingService
+from registry.services.observation import KEY_ERRORS, ObservationService
 from registry.services.sequencer import Accepted, Outcome, Sequencer, Submission
-from registry.storage.log import LogStore, Opening
+from registry.storage.log import Opening
 
 
 class EventFormError(ParseError):
@@ -43,12 +46,21 @@ class EventFormError(ParseError):
 class EventService:
     """Takes signed statements."""
 
-    def __init__(self, *, sequencer: Sequencer, store: LogStore, authority: Authority, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        sequencer: Sequencer,
+        authority: Authority,
+        clock: Clock,
+        hosting: HostingService,
+        observations: ObservationService,
+    ) -> None:
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
-        self._store = store
         self._authority = authority
         self._clock = clock
+        self._hosting = hosting
+        self._observations = observations
         # Threads that verify batches at once only take the interpreter from one another and from the writer.
         self._batch_mutex = threading.Lock()
 
@@ -67,7 +79,7 @@ class EventService:
             return known
         if isinstance(statement, RegistrationStatement):
             raise StatementKindError("agents register at POST /v1/agents")
-        submission = Submission([self._verified(statement)], openings=openings)
+        submission = Submission([self._verified_after_a_look(statement)], openings=openings)
         (outcome,) = self._sequencer.submit(submission).result()
         assert isinstance(outcome, Accepted)
         return outcome
@@ -133,9 +145,16 @@ class EventService:
         return statement, [Opening(statement.event_id, one.digest, one.text) for one in opened]
 
     def _check_published(self, statement: Statement) -> None:
-        """Refuse a DID's first entry here: it is published by registering, where floods are held."""
-        if isinstance(statement, DidOperationStatement) and statement.did not in self._state.tables.webvh:
-            raise DidNotPublishedError("publish the first entry at POST /v1/agents")
+        """Refuse what does not enter alone, or not here: witness proofs, a DID's first entry, one too many.
+
+        A first entry is published by registering.
+        """
+        if isinstance(statement, DidWitnessStatement):
+            raise WitnessOrderError("witness proofs come with their entry at POST /v1/agents/{did}/did-log")
+        if isinstance(statement, DidOperationStatement):
+            if self._state.log_did(statement.did) not in self._state.tables.webvh:
+                raise DidNotPublishedError("publish the first entry at POST /v1/agents")
+            self._hosting.check_room(statement)
 
     def _verified(self, statement: Statement) -> Statement | VerifiedStatement:
         """Verify now if the keys are known now; else leave it to the sequencer."""
@@ -147,6 +166,20 @@ class EventService:
             )
         except KeyNotFoundError:
             return statement
+
+    def _verified_after_a_look(self, statement: Statement) -> Statement | VerifiedStatement:
+        """Verify; what does not verify under the keys last seen of a foreign DID may do so after another look there.
+
+        A batch never looks: one slow host would hold up all of it.
+        """
+        try:
+            return self._verified(statement)
+        except KEY_ERRORS:
+            if isinstance(statement, CredentialStatement) and any(
+                self._observations.refresh(did) for did in statement.credential.signers
+            ):
+                return self._verified(statement)
+            raise
 
     @property
     def _is_replay(self) -> bool:

@@ -111,13 +111,13 @@ class Submission:
         statements: parsed; verified where the keys were known outside.
         openings: disclosures to keep beside them.
         together: all are accepted, one after the other, or none; else each stands for itself.
-        prepare: for the registry's own statements that depend on the state, such as an epoch: makes them in the draft.
+        prepare: for what depends on the state just before it, such as an epoch: makes the statements in the draft, or refuses.
     """
 
     statements: Sequence[Statement | VerifiedStatement]
     openings: Sequence[Opening] = ()
     together: bool = True
-    prepare: Callable[[Draft, int], Sequence[Statement]] | None = None
+    prepare: Callable[[Draft, int], Sequence[Statement | VerifiedStatement]] | None = None
     future: Future[list[Outcome]] = field(default_factory=Future)
 
 
@@ -231,10 +231,7 @@ class Sequencer:
                 submission.future.set_exception(SequencerStoppedError())
 
     def append(self, group: Sequence[Submission]) -> None:
-        """Append a group of submissions in one transaction and resolve their futures.
-
-        Called on the writer thread, or before it is started.
-        """
+        """Append a group in one transaction and resolve its futures; on the writer thread, or before it starts."""
         began = time.monotonic()
         batch = _Batch(self.state.draft(), self._clock.now_ms())
         try:
@@ -277,12 +274,10 @@ class Sequencer:
 
     def _place(self, batch: _Batch, submission: Submission) -> list[Outcome] | BonafidesError:
         """Sequence one submission's statements into the batch."""
+        statements = submission.statements
         try:
-            statements = (
-                submission.statements
-                if submission.prepare is None
-                else submission.prepare(batch.draft, self._log_time(batch.draft, batch.now_ms))
-            )
+            if submission.prepare is not None:
+                statements = submission.prepare(batch.draft, self._log_time(batch.draft, batch.now_ms))
         except BonafidesError as error:
             return error
         if has_loose_witnesses(statements, together=submission.together):
@@ -290,19 +285,22 @@ class Sequencer:
         before = batch.draft.savepoint() if submission.together and len(statements) > 1 else None
         placed = len(batch.leaves)
         outcomes: list[Outcome] = []
+        refusal: BonafidesError | None = None
         for statement in statements:
             try:
                 outcomes.append(self._place_one(batch, statement))
             except BonafidesError as error:
-                if not submission.together:
-                    outcomes.append(error)
-                    continue
-                if before is not None:
-                    batch.draft.restore(before)
-                    del batch.leaves[placed:]
-                return error
+                if submission.together:
+                    refusal = error
+                    break
+                outcomes.append(error)
+        if refusal is None and batch.draft.head.witness_ahead is not None:
+            refusal = WitnessOrderError("the entry that the witness proofs approve is in the log without them")
         if before is not None:
-            batch.draft.release(before)
+            (batch.draft.release if refusal is None else batch.draft.restore)(before)
+        if refusal is not None:
+            del batch.leaves[placed:]
+            return refusal
         new = {one.event_id for one in outcomes if isinstance(one, Accepted) and not one.repeated}
         batch.openings.extend(opening for opening in submission.openings if opening.event_id in new)
         return outcomes

@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Table, cast, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Table, cast, insert, select, union_all, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from registry.errors import DependencyError
+from registry.history.did_files import OPERATION, WITNESS
 from registry.history.sequence import SequencedLeaf
 from registry.log.entry import parse_leaf
 from registry.log.merkle import NodeReader, RightEdge
 from registry.log.tile import TileId, tile_node_reader
 from registry.storage.engine import Database
-from registry.storage.tables import ENTRY, HEAD, OPENING, PARTY, SIGNED, SNAPSHOT, TILE
+from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, OPENING, PARTY, SIGNED, SNAPSHOT, TILE
 
 TILE_WIDTH = 256
 _HASH = 32
@@ -98,6 +99,9 @@ class LogStore:
             parties = [(party.did, party.count, leaf.index) for leaf in leaves for party in leaf.parties]
             if parties:
                 _insert_rows(connection, PARTY, parties)
+            published = [(leaf.parties[0].did, leaf.index) for leaf in leaves if leaf.kind == OPERATION]
+            if published:
+                _insert_rows(connection, DID_ENTRY, published)
             _grow_tiles(connection, tiles)
             if openings:
                 rows = [{"event_id": o.event_id, "digest": o.digest, "disclosure": o.disclosure} for o in openings]
@@ -139,14 +143,25 @@ class LogStore:
 
     def did_operations(self, did: str) -> list[dict[str, Any]]:
         """Return a hosted DID's log entries, oldest first."""
+        return [parse_leaf(one.data).event for one in self.did_entries(did) if one.kind == OPERATION]
+
+    def did_entries(self, did: str) -> list[EntryRecord]:
+        """Return the leaves of a hosted DID's log in order: its entries, and before an entry its witness proofs.
+
+        Args:
+            did: under which the log first came.
+        """
+        columns = (ENTRY.c.seq, ENTRY.c.event_id, ENTRY.c.kind, ENTRY.c.time_ms, ENTRY.c.data)
+        own = select(*columns).join(DID_ENTRY, DID_ENTRY.c.seq == ENTRY.c.seq).where(DID_ENTRY.c.did == did)
+        # Proofs stand directly before the entry that they approve, and nowhere else.
+        proofs = (
+            select(*columns)
+            .join(DID_ENTRY, DID_ENTRY.c.seq - 1 == ENTRY.c.seq)
+            .where(DID_ENTRY.c.did == did, ENTRY.c.kind == WITNESS)
+        )
         with self._database.read() as connection:
-            rows = connection.scalars(
-                select(ENTRY.c.data)
-                .join(PARTY, PARTY.c.seq == ENTRY.c.seq)
-                .where(PARTY.c.did == did, ENTRY.c.kind == "did_operation")
-                .order_by(PARTY.c.count)
-            ).all()
-        return [parse_leaf(bytes(row)).event for row in rows]
+            rows = connection.execute(union_all(own, proofs)).all()
+        return sorted((EntryRecord(*row) for row in rows), key=lambda one: one.index)
 
     def tile(self, level: int, number: int, width: int) -> bytes | None:
         """Return the first `width` hashes of a tile, or None where the tree does not reach."""

@@ -1,6 +1,6 @@
 """The rows of the database, and nothing else: no wire types, no domain types, no rules.
 
-Truth is `entry`; `party`, `tile` and `snapshot` can be rebuilt from it. `opening` can be erased and is in no proof.
+Truth is `entry`; `party`, `tile`, `did_entry` and `snapshot` can be rebuilt from it. `opening` can be erased and is in no proof.
 """
 
 from __future__ import annotations
@@ -107,6 +107,36 @@ class SnapshotRow(SQLModel, table=True):
     data: bytes
 
 
+class DidEntryRow(SQLModel, table=True):
+    """Which leaves are the entries of a hosted did:webvh log, by the DID under which it first came."""
+
+    __tablename__ = "did_entry"
+
+    did: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+
+
+class WitnessedRow(SQLModel, table=True):
+    """The newest version of a did:webvh log that this registry has witnessed, with the proof it gave; only goes up."""
+
+    __tablename__ = "witnessed"
+
+    scid: str = Field(primary_key=True)
+    number: int
+    version_id: str
+    proof: bytes
+
+
+class DidVersionRow(SQLModel, table=True):
+    """The newest version ever verified of a did:webvh log that lies elsewhere; only ever goes up."""
+
+    __tablename__ = "did_version"
+
+    scid: str = Field(primary_key=True)
+    number: int
+    version_id: str
+
+
 def _table(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table classes
     return table
@@ -121,3 +151,6 @@ OPENING = _table(OpeningRow)
 DECISION = _table(DecisionRow)
 GATEWAY = _table(GatewayRow)
 SNAPSHOT = _table(SnapshotRow)
+DID_ENTRY = _table(DidEntryRow)
+WITNESSED = _table(WitnessedRow)
+DID_VERSION = _table(DidVersionRow)

@@ -186,7 +186,7 @@ def test_a_deactivated_agent_is_gone_for_good(world: World) -> None:
     vouch = alice.vouch(bob.did)
     assert world.submit(alice.deactivate()).status == 201
     assert world.web.get(f"/v1/agents/{alice.did}/state").json["state"] == "deactivated"
-    assert world.web.get("/agents/alice/did.json").code == "did_not_published"
+    assert world.web.get("/agents/alice/did.json").code == "did_document_gone"
     assert world.web.get("/agents/alice/did.jsonl").status == 200
     assert world.submit(vouch).status in (400, 403)
     assert world.reason(alice.request("read", prove=False)) == "agent_deactivated"

@@ -20,7 +20,19 @@ from registry.history.statement import VerifiedStatement, claimed_time_ms, parse
 from registry.log.checkpoint import Checkpoint, sign_checkpoint
 from registry.log.entry import Leaf, encode_leaf, parse_leaf
 from registry.log.merkle import derive_root, leaf_hash
+from tests.support.identity_log import (
+    approval,
+    foreign_actor,
+    move,
+    next_entry,
+    observation_document,
+    observed,
+    take_witnessed,
+    with_key,
+    witness_rule,
+)
 from tests.support.logs import DAY_MS, HOUR_MS, ORIGIN, START_MS, Actor, LogBuilder, key_actor, seed
+from tests.support.webvh_cases import IDENTITY_KEY
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors" / "log"
 
@@ -100,6 +112,33 @@ def replay_log() -> LogBuilder:
     log.wait(30 * DAY_MS)
     log.epoch()
     return log
+
+
+def identity_log() -> tuple[LogBuilder, dict[str, Actor]]:
+    """Return a live log of moves, witnessed entries, an observed DID, and who spoke before and after."""
+    log = LogBuilder().open(key_actor("olga"))
+    olga, alice, bob = log.agent("olga"), log.agent("alice", hosted=True), log.agent("bob", hosted=True)
+    log.epoch()
+    log.wait(HOUR_MS)
+    log.vouch(olga, alice)
+    move(log, alice, "agents.example.com:alice")
+    log.wait()
+    log.vouch(alice, bob)
+    log.vouch(olga, alice, "payments")
+    take_witnessed(log, bob, next_entry(log, bob, witness=witness_rule(2, "w1", "w2", "w3")), "w1", "w3")
+    log.wait()
+    take_witnessed(log, bob, next_entry(log, bob, ttl_s=60), "w3", "w2")
+    dora = foreign_actor("dora")
+    log.add(observation_document(log, dora.did, observed(dora, "first")))
+    log.add(log.registration_document(dora))
+    log.wait(HOUR_MS)
+    log.vouch(dora, alice)
+    log.add(observation_document(log, dora.did, observed(dora, "second")))
+    log.vouch(with_key(dora, "second"), bob)
+    move(log, alice, "registry.example:agents:anne")
+    log.passport(alice)
+    log.epoch()
+    return log, {"olga": olga, "alice": alice, "bob": bob, "dora": dora}
 
 
 def note_of(log: LogBuilder, entries: Sequence[bytes]) -> bytes:
@@ -201,7 +240,47 @@ def broken() -> list[Vector]:
     add("key-not-pinned", "Checkpoint and key are another log's than entry 0 says.", good, 0, "log_key_not_pinned",
         note=note_of(stranger, good), key=stranger.log_key)  # fmt: skip
     found.append(_replay_with_chosen_time())
-    return found
+    return found + _broken_identity()
+
+
+def _broken_identity() -> list[Vector]:
+    """Return logs that end in one entry about names, witnesses or observed keys that the operator should have refused."""
+    log, people = identity_log()
+    log.wait()
+    alice, bob, dora, end = people["alice"], people["bob"], people["dora"], len(log.entries)
+    before = Actor(log.state.canonical_did(alice.did), alice.signer, "alice")
+    before.signer = KeySigner(alice.signer.signing_key, f"{before.did}#key-1")
+    entry, state = next_entry(log, bob, ttl_s=120)
+    proofs = log.draft_with(log.state.draft(), approval(state.version_id, ["w1", "w2"], now_ms=log.now_ms)).data
+    few = log.draft_with(log.state.draft(), approval(state.version_id, ["w1"], now_ms=log.now_ms)).data
+    forged = observation_document(log, dora.did, observed(dora, "first"), signer=alice.signer)
+    weak = [replace(observed(dora, "third")[0], multikey=IDENTITY_KEY)]
+
+    def end_with(event: dict[str, Any]) -> bytes:
+        return framed(log, event, time_ms=log.now_ms)
+
+    ends: list[tuple[str, str, list[bytes], str]] = [
+        ("moved-then-old-name", "A moved agent's key signs under the name that the agent had before.",
+         [end_with(log.vouch_document(before, people["olga"]))], "verification_method_not_found"),
+        ("entry-without-witnesses", "An entry whose log is under witnesses comes without their proofs.",
+         [end_with(entry)], "webvh_witness_missing"),
+        ("too-few-witnesses", "One witness approved where two are needed.",
+         [few, end_with(entry)], "webvh_witness_missing"),
+        ("witness-proofs-then-vouch", "Another entry comes between witness proofs and what they approve.",
+         [proofs, end_with(log.vouch_document(alice, bob, "payments"))], "did_witness_out_of_order"),
+        ("observation-by-an-agent", "An agent puts a key under the DID of another one.",
+         [end_with(forged)], "signer_not_entitled"),
+        ("observation-of-a-hosted-did", "The registry puts a key under a DID whose keys follow from the log.",
+         [end_with(observation_document(log, bob.did, observed(bob, "x")))], "observation_subject"),
+        ("observation-of-a-weak-key", "An observed key is the identity point, under which anybody can sign.",
+         [end_with(observation_document(log, dora.did, weak))], "key_small_order"),
+    ]  # fmt: skip
+    return [
+        Vector(
+            name, text, entries := [*log.entries, *more], note_of(log, entries), log.log_key, end + len(more) - 1, code
+        )
+        for name, text, more, code in ends
+    ]
 
 
 def _add_forged_ends(log: LogBuilder, people: dict[str, Actor], add: Callable[..., None]) -> None:
@@ -262,11 +341,13 @@ def _replay_with_chosen_time() -> Vector:
 
 def sound() -> list[Vector]:
     """Return the sound logs."""
-    live, replay = live_log()[0], replay_log()
+    live, replay, identity = live_log()[0], replay_log(), identity_log()[0]
     return [
         Vector("live", "Every kind of entry; an epoch that covers less than all; a rotation; contexts.", live.entries,
                live.checkpoint(), live.log_key),
         Vector("replay", "Log time is each statement's own, from 0.", replay.entries, replay.checkpoint(), replay.log_key),
+        Vector("identity", "Agents that move, entries under witnesses, keys that were observed elsewhere.",
+               identity.entries, identity.checkpoint(), identity.log_key),
     ]  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_the_first_entry_commits_to_the_next_key() -> None:
     agent = Agent.create("alice", public_url=PUBLIC)
     entry = parse_json_object((Path(str(agent.key_file)).parent / "alice.did.jsonl").read_bytes())
     assert entry["parameters"]["portable"] is True
-    assert len(entry["parameters"]["nextKeyHashes"]) == 1
+    assert len(entry["parameters"]["nextKeyHashes"]) == 2  # the next key, and one in reserve
     assert entry["state"]["id"] == agent.did
 
 

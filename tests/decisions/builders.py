@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from registry.decisions.fact_table import CONTINUITY
 from registry.decisions.facts import ACTION_CLASSES, AGENT_STATES, PROOFS, FactVector, standard_observations
 from registry.decisions.policy import PolicyPack
 from registry.decisions.request import EvaluationRequest, request_digest
@@ -139,6 +140,9 @@ def vectors(draw: st.DrawFn) -> FactVector:
         capability_present=draw(_mostly(st.booleans(), usual=True)),
         capability_matches=draw(_mostly(st.booleans(), usual=True)),
         capability_expired=draw(_mostly(st.booleans(), usual=False)),
+        capability_superseded=draw(_mostly(st.booleans(), usual=False)),
+        continuity=draw(st.sampled_from(CONTINUITY)),
+        control_changed=draw(st.sampled_from(["", *CONTINUITY])),
         capability_issuer=draw(_mostly(st.sampled_from(["", AGENT]), usual=ISSUER)),
         capability_issuer_state=draw(_mostly(st.sampled_from(AGENT_STATES), usual="active")),
         capability_issuer_score_micros=draw(_near(70, 100) | st.just(95_000_000)),

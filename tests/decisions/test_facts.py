@@ -129,7 +129,7 @@ ALTERED: list[tuple[str, tuple[Any, ...], Any]] = [
     ("list as fact", ("facts", "vouches_live"), [1, 2]),
     ("list over peers", ("peers",), ["did:web:a.example"]),
     ("facts as list", ("facts",), []),
-    ("other format", ("format",), "bonafides/facts/2"),
+    ("other format", ("format",), "bonafides/facts/1"),
     ("no format", ("format",), GONE),
     ("logged shortened", ("logged", 0), GONE),
     ("observed as logged", ("observed", 0), GONE),

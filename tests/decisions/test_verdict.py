@@ -134,6 +134,7 @@ def test_response_of_an_allow() -> None:
                 "confidence": 1.23,
                 "context": {"name": "payments", "score": 61.99},
             },
+            "continuity": {"class": "routine", "reasons": [], "index": None},
             "policy": {"id": "baseline", "revision": baseline().revision},
             "log": {"tree_size": 90_211, "origin": "r.example/0a"},
         },

@@ -9,22 +9,8 @@ from did_methods.errors import DidError
 from did_methods.method import FetchFailedError, ResolutionError, ResolutionOptions, ResolutionResult
 from did_methods.timestamp import format_timestamp
 from did_methods.webvh import LogLimits, WebvhMethod, did_to_url, resolve_log, verify_log
-from tests.support.webvh import DAY_MS, NOW_MS, START_MS, LogWriter, commitment, document, multikey
-
-
-def _three() -> LogWriter:
-    """A log of three versions, each with its own key in the document."""
-    writer = LogWriter().first()
-    for number in (1, 2):
-        writer.then({"ttl": 60 * number}, body={"state": document(writer.did, number)})
-    return writer
-
-
-def _broken_third() -> LogWriter:
-    """The same, but the third entry is signed by a stranger."""
-    writer = _three()
-    last = writer.entries.pop()
-    return writer.then(last["parameters"], body={"state": last["state"]}, signers=(9,))
+from tests.support.webvh import DAY_MS, NOW_MS, START_MS, LogWriter, commitment, multikey
+from tests.support.webvh_resolution_cases import broken_third, three
 
 
 def _code(result: ResolutionResult) -> str:
@@ -35,7 +21,7 @@ def _code(result: ResolutionResult) -> str:
 
 def test_the_newest_version_is_the_answer() -> None:
     """Without a demand the last entry answers, with the metadata that the specification names."""
-    writer = _three()
+    writer = three()
     result = resolve_log(writer.did, writer.log, now_ms=NOW_MS)
     assert result.error is None
     assert result.did_document is not None
@@ -43,6 +29,7 @@ def test_the_newest_version_is_the_answer() -> None:
     assert result.did_resolution_metadata == {"contentType": "application/did"}
     assert result.did_document_metadata == {
         "versionId": writer.entries[2]["versionId"],
+        "versionNumber": 3,
         "versionTime": format_timestamp(START_MS + 2 * DAY_MS),
         "created": format_timestamp(START_MS),
         "updated": format_timestamp(START_MS + 2 * DAY_MS),
@@ -58,7 +45,7 @@ def test_the_newest_version_is_the_answer() -> None:
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_each_version_answers_to_id_number_and_time(number: int) -> None:
     """A version is found by its id, its number, its first and its last millisecond, and by all at once."""
-    writer = _three()
+    writer = three()
     version_id = writer.entries[number - 1]["versionId"]
     begin_ms = START_MS + (number - 1) * DAY_MS
     demands = [
@@ -88,14 +75,14 @@ def test_each_version_answers_to_id_number_and_time(number: int) -> None:
 )
 def test_what_is_not_in_the_log_is_not_found(demand: dict[str, int]) -> None:
     """A version that never was, or a time before the DID was, is NOT_FOUND."""
-    writer = _three()
+    writer = three()
     result = resolve_log(writer.did, writer.log, now_ms=NOW_MS, **demand)
     assert (result.error, _code(result)) == (ResolutionError.NOT_FOUND, "webvh_version_not_found")
 
 
 def test_demands_that_disagree_find_nothing() -> None:
     """The id of one version with the number or the time of another is NOT_FOUND, also before a broken tail."""
-    for writer in (_three(), _broken_third()):
+    for writer in (three(), broken_third()):
         first = writer.entries[0]["versionId"]
         for other in ({"version_number": 2}, {"version_time_ms": START_MS + DAY_MS}):
             result = resolve_log(writer.did, writer.log, now_ms=NOW_MS, version_id=first, **other)
@@ -104,7 +91,7 @@ def test_demands_that_disagree_find_nothing() -> None:
 
 def test_an_invalid_tail_hides_the_newest_but_not_the_past() -> None:
     """Versions before the broken entry answer to a demand; nothing answers to a request for the newest."""
-    writer = _broken_third()
+    writer = broken_third()
     newest = resolve_log(writer.did, writer.log, now_ms=NOW_MS)
     assert (newest.error, _code(newest)) == (ResolutionError.INVALID_DID, "webvh_proof_key_not_authorized")
     second = writer.entries[1]["versionId"]
@@ -124,16 +111,27 @@ def test_an_invalid_tail_hides_the_newest_but_not_the_past() -> None:
 
 def test_a_valid_entry_after_an_invalid_one_does_not_heal_the_log() -> None:
     """Nothing after the first broken entry is believed, however well it is signed."""
-    writer = _broken_third()
+    writer = broken_third()
     writer.then()
     with pytest.raises(DidError):
         verify_log(writer.log, now_ms=NOW_MS)
     assert resolve_log(writer.did, writer.log, now_ms=NOW_MS, version_number=4).error is ResolutionError.INVALID_DID
 
 
+@pytest.mark.parametrize("claimed", ["yesterday", "1999-01-01T00:00:00Z", 7, None])
+def test_a_broken_entry_cannot_place_itself_in_the_past(claimed: object) -> None:
+    """An entry without a usable time hides what follows its predecessor, and nothing that was in force before it."""
+    writer = three()
+    writer.tamper(versionTime=claimed)
+    before = {"version_time_ms": START_MS + DAY_MS}
+    assert resolve_log(writer.did, writer.log, now_ms=NOW_MS, **before).error is None
+    after = {"version_time_ms": START_MS + DAY_MS + 1}
+    assert resolve_log(writer.did, writer.log, now_ms=NOW_MS, **after).error is ResolutionError.INVALID_DID
+
+
 def test_text_that_is_no_entry_is_an_invalid_tail() -> None:
     """Garbage after valid entries refuses the newest and leaves the past."""
-    writer = _three()
+    writer = three()
     log = writer.log + b"<html>"
     assert _code(resolve_log(writer.did, log, now_ms=NOW_MS)) == "json_syntax"
     assert resolve_log(writer.did, log, now_ms=NOW_MS, version_number=3).error is None
@@ -141,14 +139,14 @@ def test_text_that_is_no_entry_is_an_invalid_tail() -> None:
 
 def test_an_intermediate_entry_is_verified_too() -> None:
     """A broken proof in the middle is found although the last entry and the hash chain are intact."""
-    writer = _three()
+    writer = three()
     writer.entries[1] = writer.entries[1] | {"proof": writer.entries[2]["proof"]}
     assert _code(resolve_log(writer.did, writer.log, now_ms=NOW_MS)) == "proof_invalid"
 
 
 def test_a_deactivated_did_has_no_document() -> None:
     """The document is withheld and the metadata say so; earlier versions are there and say so too."""
-    writer = _three().then({"deactivated": True, "updateKeys": []})
+    writer = three().then({"deactivated": True, "updateKeys": []})
     newest = resolve_log(writer.did, writer.log, now_ms=NOW_MS)
     assert newest.error is None
     assert newest.did_document is None
@@ -161,7 +159,7 @@ def test_a_deactivated_did_has_no_document() -> None:
 
 def test_the_asked_did_must_be_in_the_log() -> None:
     """Another SCID, host or spelling of the host is another DID."""
-    writer = _three()
+    writer = three()
     others = [
         LogWriter().first({"ttl": 1}).did,
         writer.did.replace("registry.example.com", "evil.example.com"),
@@ -196,19 +194,19 @@ def test_an_empty_log_says_so() -> None:
 
 def test_the_last_line_feed_may_be_missing() -> None:
     """A log cut just before its last line feed is complete."""
-    writer = _three()
+    writer = three()
     assert verify_log(writer.log.removesuffix(b"\n"), now_ms=NOW_MS) == verify_log(writer.log, now_ms=NOW_MS)
 
 
 def test_white_space_and_member_order_do_not_matter() -> None:
     """Hashes are over canonical JSON, so a log as other programs write it verifies."""
-    log = _three().log.replace(b'":', b'" : ').replace(b'{"parameters"', b' { "parameters"')
+    log = three().log.replace(b'":', b'" : ').replace(b'{"parameters"', b' { "parameters"')
     assert verify_log(log, now_ms=NOW_MS).version_number == 3
 
 
 def test_limits_are_exact() -> None:
     """Each limit accepts what equals it and refuses one more."""
-    log = _three().log
+    log = three().log
     longest = max(len(line) for line in log.split(b"\n"))
     verify_log(log, now_ms=NOW_MS, limits=LogLimits(len(log), longest, 3))
     for limits, code in (
@@ -235,7 +233,7 @@ def test_long_logs_verify(count: int, rotating: bool) -> None:
 
 def test_a_truncated_log_is_a_valid_older_log() -> None:
     """What no verifier of one file can see is stated as a fact: a shorter log verifies as its older state."""
-    writer = _three()
+    writer = three()
     shorter = b"".join(canonicalize(entry) + b"\n" for entry in writer.entries[:2])
     assert verify_log(shorter, now_ms=NOW_MS).version_number == 2
 
@@ -256,7 +254,7 @@ class _Files:
 
 def test_the_method_fetches_the_log_of_the_did() -> None:
     """The adapter asks for the URL of the DID and hands every demand on."""
-    writer = _three()
+    writer = three()
     method = WebvhMethod(_Files({did_to_url(writer.did): writer.log}))
     result = method.resolve(writer.did, ResolutionOptions(NOW_MS, version_number=2))
     assert result.did_document_metadata["versionId"] == writer.entries[1]["versionId"]
@@ -264,7 +262,7 @@ def test_the_method_fetches_the_log_of_the_did() -> None:
 
 def test_the_method_tells_missing_from_unreachable() -> None:
     """No file is NOT_FOUND; a fetch that failed is an internal error, so that nobody takes it for proof of absence."""
-    did = _three().did
+    did = three().did
     options = ResolutionOptions(NOW_MS)
     missing = WebvhMethod(_Files({})).resolve(did, options)
     assert (missing.error, _code(missing)) == (ResolutionError.NOT_FOUND, "webvh_log_not_found")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from did_methods.canonical import canonicalize
 from did_methods.errors import DidError
 from did_methods.method import ResolutionError, ResolutionOptions
 from did_methods.webvh import LogLimits, WebvhMethod, resolve_log, verify_states
@@ -16,10 +20,13 @@ from did_methods.webvh_witness import (
     WitnessRule,
     check_witnessed,
     parse_witness_file,
+    prune_proofs,
     sign_witness_proof,
     verify_witness_proof,
+    witness_file_bytes,
 )
 from tests.support.webvh import NOW_MS, START_MS, LogWriter, key, multikey
+from tests.support.webvh_cases import IDENTITY_KEY, P256_KEY
 from tests.support.webvh_witness_cases import MISSING, ONE, WITNESSED, approve, witness_file
 
 
@@ -87,6 +94,84 @@ def test_a_proof_made_here_is_a_proof_to_the_reader() -> None:
     with pytest.raises(DidError) as refused:
         verify_witness_proof("2-abc", proof)
     assert refused.value.code == "proof_invalid"
+
+
+PROOF = sign_witness_proof("1-abc", key(5), created_ms=START_MS)
+
+
+@pytest.mark.parametrize(
+    ("proof", "code"),
+    [
+        (None, "webvh_witness_proof_method"),
+        ([PROOF], "webvh_witness_proof_method"),
+        ("proof", "webvh_witness_proof_method"),
+        ({}, "proof_suite_unsupported"),
+        (PROOF | {"cryptosuite": "eddsa-rdfc-2022"}, "proof_suite_unsupported"),
+        (PROOF | {"type": "Ed25519Signature2020"}, "proof_suite_unsupported"),
+        (PROOF | {"proofPurpose": "authentication"}, "webvh_witness_proof_purpose"),
+        (PROOF | {"proofValue": PROOF["proofValue"] + "1"}, "proof_value_malformed"),
+        (PROOF | {"created": "2026-01-01T00:00:00Z"}, "proof_invalid"),
+        (PROOF | {"previousProof": "urn:x"}, "proof_chain_unsupported"),
+        (PROOF | {"verificationMethod": f"did:key:{multikey(5)}"}, "proof_malformed"),
+        (PROOF | {"verificationMethod": f"did:key:{multikey(5)}#{multikey(6)}"}, "webvh_witness_proof_method"),
+        (PROOF | {"verificationMethod": f"did:web:a.example#{multikey(5)}"}, "webvh_witness_proof_method"),
+        (PROOF | {"verificationMethod": f"did:key:{P256_KEY}#{P256_KEY}"}, "proof_key_kind"),
+        (PROOF | {"verificationMethod": f"did:key:{IDENTITY_KEY}#{IDENTITY_KEY}"}, "key_small_order"),
+    ],
+)
+def test_each_flaw_of_a_proof_has_its_code(proof: object, code: str) -> None:
+    """A registry that takes one proof at a time tells its sender what is wrong with it."""
+    with pytest.raises(DidError) as refused:
+        verify_witness_proof("1-abc", proof)
+    assert refused.value.code == code
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*PROOF, "versionId", "proof"]), inner, max_size=6)
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_value_breaks_the_reader_of_proofs(value: Any) -> None:
+    """Anything in place of a proof, a list of proofs or the file is refused by a code and approves nothing."""
+    with pytest.raises(DidError):
+        verify_witness_proof("1-abc", value)
+    writer, _file = WITNESSED["one"]()
+    version_id = writer.entries[0]["versionId"]
+    for file in (value, [value], [{"versionId": version_id, "proof": value}], [{"versionId": version_id} | PROOF]):
+        result = resolve_log(writer.did, writer.log, now_ms=NOW_MS, witness=canonicalize(file))
+        assert result.error is ResolutionError.INVALID_DID
+
+
+def test_every_byte_of_a_witness_file_counts() -> None:
+    """With one approval that is needed, any other byte anywhere but the last line feed leaves the entry unapproved."""
+    writer, file = WITNESSED["one"]()
+    file = canonicalize(json.loads(file)) + b"\n"
+    for position in range(len(file) - 1):
+        other = file[:position] + bytes([file[position] ^ 1]) + file[position + 1 :]
+        assert resolve_log(writer.did, writer.log, now_ms=NOW_MS, witness=other).error is ResolutionError.INVALID_DID
+
+
+def test_a_written_file_is_read_back_without_empty_versions() -> None:
+    """Versions without proofs are left out, and the order stays."""
+    file = witness_file_bytes({"1-a": [PROOF], "2-b": [], "3-c": [PROOF, PROOF]})
+    assert file.endswith(b"]\n")
+    assert dict(parse_witness_file(file).proofs) == {"1-a": (PROOF,), "3-c": (PROOF, PROOF)}
+    assert witness_file_bytes({}) == b"[]\n"
+
+
+def test_pruning_keeps_the_newest_approval_of_each_and_what_is_not_published() -> None:
+    """An approval covers all before it, so older ones go; one of an entry to come says nothing yet, so both stay."""
+    old, new, coming, other = (
+        sign_witness_proof(version, key(number), created_ms=START_MS)
+        for version, number in (("1-a", 5), ("2-b", 5), ("3-c", 5), ("1-a", 6))
+    )
+    pruned = prune_proofs(["1-a", "2-b"], {"1-a": [old, other], "2-b": [new, new], "3-c": [coming]})
+    assert pruned == {"1-a": [other], "2-b": [new], "3-c": [coming]}
 
 
 def test_the_threshold_counts_listed_witnesses_once() -> None:

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from did_methods.errors import BonafidesError
+from did_methods.keys import SigningKey
+from did_methods.webvh_create import deactivate_entry, document_template, move_document
+from did_methods.webvh_state import WebvhState
 from registry.history.replay import replay_leaf, verify_leaf
 from registry.history.snapshot import dump_state, load_state
-from registry.history.state import LogState
+from registry.history.state import LogState, scid_of
 from tests.support.drafts import fingerprint
-from tests.support.logs import DAY_MS, HOUR_MS, SECOND_MS, Actor, LogBuilder, key_actor
+from tests.support.identity_log import (
+    adopt,
+    approval,
+    foreign_actor,
+    next_entry,
+    observation_document,
+    observed,
+    update_key,
+    with_key,
+    witness_rule,
+)
+from tests.support.logs import DAY_MS, HOUR_MS, SECOND_MS, Actor, LogBuilder, key_actor, seed
 
-PEOPLE = st.integers(0, 5)
+PEOPLE = st.integers(0, 7)
+HOSTED, ELSEWHERE = st.sampled_from([1, 3]), st.sampled_from([6, 7])
+PLACES = ["away.example", "registry.example:agents:other", "registry.example:agents:person-1", "registry.example:x"]
+KEYS = st.lists(st.sampled_from(["first", "second"]), unique=True)
 CONTEXTS = st.sampled_from([None, None, "coding", "pay"])
 WAITS = st.sampled_from([0, SECOND_MS, HOUR_MS, DAY_MS, 40 * DAY_MS])
 
@@ -28,6 +44,7 @@ class LogMachine(RuleBasedStateMachine):
         super().__init__()
         self.log = LogBuilder()
         self.people: list[Actor] = []
+        self.former: list[Actor] = []
         self.refused = 0
 
     @initialize()
@@ -36,19 +53,25 @@ class LogMachine(RuleBasedStateMachine):
         self.log.open(key_actor("person-0"))
         self.people = [self.log.agent(f"person-{number}", hosted=number % 2 == 1) for number in range(4)]
         self.people += [key_actor("person-4"), key_actor("person-5")]
+        self.people += [foreign_actor("person-6"), foreign_actor("person-7")]
         self.log.epoch()
 
-    def attempt(self, document: dict[str, Any]) -> None:
-        """Log a statement, or hold that its refusal changes nothing."""
+    def attempt(self, *documents: dict[str, Any]) -> bool:
+        """Log statements together, or hold that the refusal of one changes nothing."""
         draft = self.log.state.draft()
-        before = fingerprint(draft)
-        try:
-            self.log.draft_with(draft, document)
-        except BonafidesError:
-            assert fingerprint(draft) == before
-            self.refused += 1
-        else:
+        for document in documents:
+            before = fingerprint(draft)
+            try:
+                self.log.draft_with(draft, document)
+            except BonafidesError:
+                assert fingerprint(draft) == before
+                self.refused += 1
+                return False
+        if draft.head.witness_ahead is not None:
+            return False  # as the sequencer: nothing ends with witness proofs
+        for document in documents:
             self.log.add(document)
+        return True
 
     @rule(wait=WAITS)
     def pass_time(self, wait: int) -> None:
@@ -79,20 +102,74 @@ class LogMachine(RuleBasedStateMachine):
         """Log a passport."""
         self.attempt(self.log.passport_document(self.people[who]))
 
-    @rule(who=st.sampled_from([1, 3]), end=st.integers(0, 4))
-    def change_did(self, who: int, end: int) -> None:
-        """Rotate a hosted DID's keys, or end it."""
+    @rule(
+        who=HOSTED,
+        change=st.sampled_from(["keys", "witnesses", "witnesses", "no witnesses", "end", "back", PLACES[0], *PLACES]),
+        approved_by=st.sampled_from([[], [], ["w1", "w2"], ["w1", "w2"], ["w1"], ["w2", "stranger"]]),
+    )
+    def change_did(self, who: int, change: str, approved_by: list[str]) -> None:
+        """Rotate a hosted DID's keys, put it under witnesses, move it, perhaps onto somebody's path, or end it."""
         actor = self.people[who]
-        if actor.webvh is not None and not actor.webvh.deactivated:
+        if actor.webvh is None or actor.webvh.deactivated:
+            return
+        self.log.wait()
+        before = Actor(actor.did, actor.signer, actor.name)
+        entry, state, signing = self.entry(actor, change)
+        proofs = [approval(state.version_id, approved_by, now_ms=self.log.now_ms)] if approved_by else []
+        if self.attempt(*proofs, entry):
+            adopt(actor, state, signing=signing)
+            self.former.append(before)
+
+    def entry(self, actor: Actor, change: str) -> tuple[dict[str, Any], WebvhState, SigningKey | None]:
+        """Make a hosted actor's next entry; returns its new signing key too, where it has one."""
+        assert actor.webvh is not None
+        turn, document, signing = actor.rotations + 1, None, None
+        more: dict[str, Any] = {}
+        match change:
+            case "end":
+                key = update_key(actor, turn)
+                return *deactivate_entry(actor.webvh, update_key=key, version_time_ms=self.log.now_ms), None
+            case "keys":
+                signing = SigningKey(seed(actor.name, "signing", turn))
+                document = document_template(actor.did, [signing.public_key])
+            case "witnesses":
+                more = {"witness": witness_rule(1 + turn % 2, "w1", "w2")}
+            case "no witnesses":
+                more = {"witness": None}
+            case _:
+                place = actor.webvh.first_did.split(":", 3)[3] if change == "back" else change
+                new_did = f"did:webvh:{actor.webvh.scid}:{place}"
+                document = None if new_did == actor.did else move_document(actor.webvh, new_did)
+        return *next_entry(self.log, actor, document=document, **more), signing
+
+    @rule(back=st.integers(1, 5))
+    def speak_as_before(self, back: int) -> None:
+        """Vouch under a former name, or with a former key, of an agent that changed since."""
+        if self.former:
+            former = self.former[-min(back, len(self.former))]
+            self.attempt(self.log.vouch_document(former, self.people[0]))
+
+    @rule(who=ELSEWHERE, keys=KEYS, forged=st.booleans(), late=st.booleans())
+    def observe(self, who: int, keys: list[str], forged: bool, late: bool) -> None:
+        """Log what was seen of a DID elsewhere, perhaps signed by an agent, perhaps a newer look first."""
+        actor, signer = self.people[who], (self.people[0] if forged else self.log.registry).signer
+        seen = observation_document(self.log, actor.did, observed(actor, *keys), signer=signer)
+        if late:
             self.log.wait()
-            state = self.log.state.tables.agents[actor.did].state
-            if state == "revoked":
-                with pytest.raises(BonafidesError):
-                    self.log.rotate(actor)
-            elif end:
-                self.log.rotate(actor)
-            else:
-                self.log.deactivate(actor)
+            self.attempt(observation_document(self.log, actor.did, observed(actor, *keys[::-1], "third")))
+        self.attempt(seen)
+
+    @rule(who=PEOPLE)
+    def observe_anybody(self, who: int) -> None:
+        """Try to put a key under any DID; none whose keys follow from the log or the DID takes it."""
+        actor = self.people[who]
+        held = self.attempt(observation_document(self.log, actor.did, observed(actor, "first")))
+        assert not held or who in (6, 7)
+
+    @rule(who=ELSEWHERE, key=st.sampled_from(["first", "second", "third"]))
+    def take_key(self, who: int, key: str) -> None:
+        """Let somebody elsewhere sign with another key from now on."""
+        self.people[who] = with_key(self.people[who], key)
 
     @rule(who=PEOPLE, kind=st.sampled_from(["quarantine", "release", "quarantine", "release", "agent_revocation"]))
     def change_state(self, who: int, kind: str) -> None:
@@ -130,6 +207,25 @@ class LogMachine(RuleBasedStateMachine):
         silenced = {agent.did for agent in self.log.state.tables.agents.values() if agent.state != "active"}
         assert self.log.state.silenced == silenced
 
+    @invariant()
+    def names_agree(self) -> None:
+        """Each name is one agent's: aliases, paths, logs and documents tell the same of each log."""
+        tables, genesis = self.log.state.tables, self.log.state.head.genesis
+        assert self.log.state.head.witness_ahead is None
+        assert genesis is None or genesis.registry_did not in tables.agents
+        for name, did in tables.aliases.items():
+            assert name != did
+            assert name not in tables.agents
+            assert scid_of(name) == scid_of(did) == tables.webvh[did].scid
+        for did, state in tables.webvh.items():
+            assert self.log.state.canonical_did(state.did) == tables.logs[state.scid] == did
+            assert state.deactivated == (did not in tables.documents)
+            assert state.deactivated or tables.documents[did].id == state.did
+        assert set(tables.paths.values()) == tables.webvh.keys()
+        assert tables.documents.keys() <= tables.webvh.keys() | tables.observations.keys()
+        assert not tables.webvh.keys() & tables.observations.keys()
+        assert {did for _kind, *pair, _context in tables.newest for did in pair} <= tables.agents.keys()
+
     def teardown(self) -> None:
         """Fold the whole log again in three other ways; all give the same leaves and the same state."""
         if not self.people:
@@ -151,4 +247,4 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLog = LogMachine.TestCase
-TestLog.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestLog.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.registry import World, open_world
+from tests.support.resolution import Bench
 
 
 @pytest.fixture
@@ -27,3 +28,9 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             assert opened.submit(document).status == 201
         opened.registry.log.sign_if_grown()
         yield opened
+
+
+@pytest.fixture
+def bench(world: World) -> Bench:
+    """A resolution service over a fresh registry, on a network of files."""
+    return Bench(world)

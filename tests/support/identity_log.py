@@ -47,15 +47,26 @@ def next_entry(
 
 def take(log: LogBuilder, actor: Actor, made: tuple[dict[str, Any], WebvhState]) -> SequencedLeaf:
     """Log an actor's entry and go on from there; a new DID becomes the actor's."""
-    entry, state = made
-    leaf = log.add(entry)
+    leaf = log.add(made[0])
+    adopt(actor, made[1])
+    return leaf
+
+
+def adopt(actor: Actor, state: WebvhState, *, signing: SigningKey | None = None) -> None:
+    """Let an actor go on from an entry that is logged: under its name, with its update key and signing key."""
     rotated = state.update_keys == (update_key(actor, actor.rotations + 1).public_key.multikey,)
     actor.rotations += 1 if rotated else 0
-    if state.did != actor.did:
-        fragment = actor.signer.verification_method.partition("#")[2]
-        actor.signer = KeySigner(actor.signer.signing_key, f"{state.did}#{fragment}")
+    fragment = actor.signer.verification_method.partition("#")[2]
+    actor.signer = KeySigner(signing or actor.signer.signing_key, f"{state.did}#{fragment}")
     actor.webvh, actor.did = state, state.did
-    return leaf
+
+
+def take_witnessed(
+    log: LogBuilder, actor: Actor, made: tuple[dict[str, Any], WebvhState], *names: str
+) -> tuple[SequencedLeaf, SequencedLeaf]:
+    """Log the approvals of an actor's entry by these witnesses, and then the entry."""
+    proofs = log.add(approval(made[1].version_id, names, now_ms=log.now_ms))
+    return proofs, take(log, actor, made)
 
 
 def move(log: LogBuilder, actor: Actor, place: str) -> SequencedLeaf:
@@ -108,7 +119,7 @@ def observation_document(log: LogBuilder, did: str, keys: Sequence[ObservedKey],
         source="https",
         observed=format_timestamp(log.now_ms),
     )
-    members = {
+    members: dict[str, Any] = {
         "signer": log.registry.signer,
         "subject": subject,
         "uuid": log.uuid(),

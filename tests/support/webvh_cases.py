@@ -117,12 +117,13 @@ def _log_bytes(*, old: bytes, new: bytes) -> bytes:
     return log.replace(old, new)
 
 
-def _with_duplicate_member() -> bytes:
-    """Put an attacker's state before the signed one: readers that keep the last value accept it."""
-    return _log_bytes(
-        old=b'{"parameters":{},',
-        new=b'{"parameters":{},"state":' + canonicalize(document(f"did:webvh:{OTHER_SCID}:{HOST}")) + b",",
-    )
+def _with_duplicate_member(*, first: bool) -> bytes:
+    """Put an attacker's state before or after the signed one: some readers keep the last value, some the first."""
+    evil = b'"state":' + canonicalize(document(f"did:webvh:{OTHER_SCID}:{HOST}"))
+    if first:
+        return _log_bytes(old=b'{"parameters":{},', new=b'{"parameters":{},' + evil + b",")
+    time = b'"versionTime":"' + format_timestamp(START_MS + DAY_MS).encode()
+    return _log_bytes(old=time, new=evil + b"," + time)
 
 
 MANY = [f"hash {number}" for number in range(65)]
@@ -135,12 +136,18 @@ INVALID: dict[str, tuple[str, Case]] = {
     "entry-member-missing": ("webvh_entry_members", lambda: _log_bytes(old=b'"parameters":{},', new=b"")),
     "entry-not-an-object": ("json_not_object", lambda: _first().log + b"[]\n"),
     "entry-blank-line": ("json_syntax", lambda: _first().log + b"\n" + _first().log),
-    "entry-duplicate-member": ("json_duplicate_key", _with_duplicate_member),
+    "entry-duplicate-member": ("json_duplicate_key", lambda: _with_duplicate_member(first=True)),
+    "entry-duplicate-member-last": ("json_duplicate_key", lambda: _with_duplicate_member(first=False)),
+    "entry-duplicate-parameter": (
+        "json_duplicate_key",
+        lambda: _log_bytes(old=b'{"parameters":{},', new=b'{"parameters":{"ttl":1,"ttl":1},'),
+    ),
     # versionId
     "version-id-not-a-string": ("webvh_version_id_malformed", lambda: _second().tamper(versionId=2)),
     "version-id-two-dashes": ("webvh_version_id_malformed", lambda: _second(number="2-")),
     "version-id-leading-zero": ("webvh_version_id_malformed", lambda: _second(number="02")),
     "version-id-other-hash": ("webvh_version_id_malformed", lambda: _second(entry_hash="zQm" + "a" * 44)),
+    "version-id-sha-512": ("webvh_version_id_malformed", lambda: _second(entry_hash="8V" + "a" * 88)),
     "version-number-gap": ("webvh_version_number", lambda: _second(number="3")),
     "version-number-repeated": ("webvh_version_number", lambda: _second(number="1")),
     "version-number-first-is-2": ("webvh_version_number", lambda: _first(number="2")),
@@ -249,6 +256,10 @@ INVALID: dict[str, tuple[str, Case]] = {
     "pre-rotation-uncommitted-key": (
         "webvh_update_key_not_committed",
         lambda: _rotated({"updateKeys": [multikey(9)], "nextKeyHashes": [commitment(2)]}, signers=(9,)),
+    ),
+    "pre-rotation-key-of-the-first-entry": (
+        "webvh_update_key_not_committed",
+        lambda: _rotated(ROTATED).then({"updateKeys": [multikey(0)], "nextKeyHashes": []}, signers=(0,)),
     ),
     "pre-rotation-one-key-uncommitted": (
         "webvh_update_key_not_committed",
@@ -368,5 +379,8 @@ VALID: dict[str, Case] = {
     "moved": lambda: _move(_first()).then(),
     "moved-twice": lambda: _move(_move(_first()), "newer.example.com"),
     "moved-back": lambda: _move(_move(_first()), f"{HOST}%3A8000:agents:alice"),
+    "recovered-with-the-reserve-key": lambda: _first({"nextKeyHashes": [commitment(1), commitment(7)]}).then(
+        {"updateKeys": [multikey(7)], "nextKeyHashes": [commitment(8), commitment(9)]}, signers=(7,)
+    ),
     "days-between": lambda: _at(format_timestamp(START_MS + 400 * DAY_MS)),
 }

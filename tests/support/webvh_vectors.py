@@ -9,6 +9,8 @@ from typing import Any
 from did_methods.webvh import verify_log
 from tests.support.webvh import NOW_MS, LogWriter
 from tests.support.webvh_cases import INVALID, VALID
+from tests.support.webvh_resolution_cases import RESOLUTIONS
+from tests.support.webvh_witness_cases import MISSING, WITNESSED
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors" / "webvh"
 
@@ -20,8 +22,11 @@ def log_bytes(made: LogWriter | bytes) -> bytes:
 
 def vectors() -> dict[str, dict[str, Any]]:
     """Return every vector by its path below the folder, without the suffix."""
-    valid = {f"valid/{reason}": _valid(reason) for reason in VALID}
-    return valid | {f"invalid/{reason}": _invalid(reason) for reason in INVALID}
+    made = {f"valid/{reason}": _valid(reason) for reason in VALID}
+    made |= {f"invalid/{reason}": _invalid(reason) for reason in INVALID}
+    made |= {f"witnessed/{reason}": _witnessed(reason) for reason in WITNESSED}
+    made |= {f"unwitnessed/{reason}": _unwitnessed(reason) for reason in MISSING}
+    return made | {f"resolution/{reason}": _resolution(reason) for reason in RESOLUTIONS}
 
 
 def _valid(reason: str) -> dict[str, Any]:
@@ -33,6 +38,32 @@ def _valid(reason: str) -> dict[str, Any]:
 def _invalid(reason: str) -> dict[str, Any]:
     code, case = INVALID[reason]
     return _vector(reason, log_bytes(case()), code=code)
+
+
+def _witnessed(reason: str) -> dict[str, Any]:
+    writer, file = WITNESSED[reason]()
+    return _vector(reason, writer.log, did=writer.did, witness=json.loads(file))
+
+
+def _unwitnessed(reason: str) -> dict[str, Any]:
+    writer, file = MISSING[reason]()
+    return _vector(reason, writer.log, code="webvh_witness_missing", did=writer.did, witness=json.loads(file))
+
+
+def _resolution(reason: str) -> dict[str, Any]:
+    asked = RESOLUTIONS[reason]()
+    if asked.error is None:
+        versions = asked.writer.entries[asked.version - 1]
+        answer: dict[str, Any] = {
+            "versionId": versions["versionId"],
+            "deactivated": asked.deactivated,
+            "didDocument": None if asked.withheld else versions["state"]["id"],
+        }
+    else:
+        keyword, code = asked.error
+        answer = {"error": keyword, "code": code}
+    witness = {} if asked.witness is None else {"witness": json.loads(asked.witness)}
+    return _vector(reason, asked.writer.log, didUrl=asked.did_url, **witness, result=answer)
 
 
 def _vector(reason: str, log: bytes, **expected: Any) -> dict[str, Any]:

@@ -94,6 +94,15 @@ MISSING: dict[str, Callable[[], Case]] = {
     "created-changed": lambda: _altered(created="2026-01-01T00:00:00Z"),
     "fragment-of-another-key": _method_of_another_key,
     "signed-by-another-key": _signed_by_another_key,
+    "method-without-fragment": lambda: _case(
+        _first(ONE), lambda w: {1: approve(w, 1, 5, verificationMethod=f"did:key:{multikey(5)}")}
+    ),
+    "method-of-another-did-method": lambda: _case(
+        _first(ONE), lambda w: {1: approve(w, 1, 5, verificationMethod=f"did:web:a.example#{multikey(5)}")}
+    ),
+    "two-of-three-with-one-forged": lambda: _case(
+        _first(TWO_OF_THREE), lambda w: {1: [*approve(w, 1, 5), approve(w, 1, 6)[0] | {"nonce": "forged"}]}
+    ),
     "of-another-log": _of_another_log,
     "unpublished-entry": _for_an_unpublished_entry,
     "replayed-under-another-version": _replayed_under_another_version,

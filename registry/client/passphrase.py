@@ -1,0 +1,60 @@
+"""Where a passphrase comes from: the environment, a mounted file, or the terminal; never the command line's arguments."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from getpass import getpass
+from pathlib import Path
+from typing import Final
+
+from registry.adapters.key_file import KeyFileUnreadableError, Passphrase, PassphraseMissingError
+
+VARIABLE: Final = "BONAFIDES_PASSPHRASE"
+FILE_VARIABLE: Final = "BONAFIDES_PASSPHRASE_FILE"
+
+
+def find_passphrase(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Passphrase:
+    """Return how to come by the passphrase of a sealed key file; nothing is read or asked before it is needed.
+
+    Args:
+        file: holds it in its first line; None looks at ``$BONAFIDES_PASSPHRASE``, then ``$BONAFIDES_PASSPHRASE_FILE``,
+            then asks on the terminal.
+        environment: of the process.
+
+    Returns:
+        What raises ``passphrase_missing`` where there is none, ``key_file_unreadable`` for a file that is not there.
+    """
+
+    def give() -> str:
+        if file is not None:
+            return read_passphrase(file)
+        if environment.get(VARIABLE):
+            return environment[VARIABLE]
+        if environment.get(FILE_VARIABLE):
+            return read_passphrase(Path(environment[FILE_VARIABLE]))
+        if sys.stdin is not None and sys.stdin.isatty():
+            return getpass("Passphrase: ")
+        raise PassphraseMissingError(f"set {VARIABLE} or {FILE_VARIABLE}")
+
+    known: list[str] = []
+
+    def once() -> str:
+        if not known:
+            known.append(give())
+        return known[0]
+
+    return once
+
+
+def read_passphrase(file: Path) -> str:
+    """Return the first line of a file.
+
+    Raises:
+        KeyFileUnreadableError: ``key_file_unreadable``.
+    """
+    try:
+        return file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileUnreadableError(f"{file.name}: the passphrase cannot be read") from error
