@@ -52,15 +52,15 @@ class _Files:
 
 @app.command("resolve-log")
 def resolve_log(
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit with 0 for a refusal too; the result says what it is.")
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 4 for a refusal, with 5 for what is not there.")
     ] = False,
 ) -> None:
     """Resolve a did:webvh DID URL against a log on standard input, offline; print a DID resolution result.
 
     Reads {"didUrl": "did:webvh:…?versionNumber=2", "log": "<did.jsonl>", "witness": "<did-witness.json>"}; log may be a
-    list of entries, witness a list, and either may be left out. A refusal is a result too: didDocument is null, and
-    the exit code is 4 for a DID or log that does not verify, 5 for a version or log that is not there.
+    list of entries, witness a list, and either may be left out. A refusal is a result too: didDocument is null and
+    didResolutionMetadata says why; for scripts, --check makes it an exit code.
 
     Example: jq -n --arg d "$DID" --rawfile l did.jsonl '{didUrl: $d, log: $l}' | bonafides did resolve-log
     """
@@ -73,7 +73,7 @@ def resolve_log(
     except JsonError as error:  # two readings of the input would be two readings of the log in it
         result = failed(ResolutionError.INVALID_DID, error)
     _print(result.to_legacy_wire())
-    if result.error is not None and not exit_zero:
+    if check and result.error is not None:
         raise typer.Exit(ExitCode.NOT_FOUND if result.error is _NOT_FOUND else ExitCode.NOT_VERIFIED)
 
 

@@ -44,8 +44,8 @@ class Asking:
         return code, printed.out, printed.err
 
     def __call__(self, *options: str, **members: Any) -> tuple[int, dict[str, Any]]:
-        """Return the exit code and the result."""
-        code, out, _err = self.raw(json.dumps(members).encode(), *options)
+        """Return the exit code that --check gives, and the result."""
+        code, out, _err = self.raw(json.dumps(members).encode(), "--check", *options)
         result = parse_json_object(out.encode())
         assert result.keys() == {"didDocument", "didDocumentMetadata", "didResolutionMetadata"}
         return code, result
@@ -102,10 +102,12 @@ def test_flawed_logs_are_refused(reason: str, ask: Asking) -> None:
     assert (code, result["didDocument"]) == (4, None)
 
 
-def test_a_refusal_can_exit_with_zero(ask: Asking) -> None:
-    """Pipelines that read the result may ask for it."""
-    assert ask("--exit-zero", didUrl=three().did, log="{}")[0] == 0
-    assert ask("--exit-zero", didUrl=three().did)[0] == 0
+def test_a_refusal_is_a_result_and_exits_with_zero_unless_checked(ask: Asking) -> None:
+    """Who reads the result needs no exit code; scripts that do not, ask for one."""
+    for members in ({"didUrl": three().did, "log": "{}"}, {"didUrl": three().did}):
+        code, out, _err = ask.raw(json.dumps(members).encode())
+        assert (code, parse_json_object(out.encode())["didDocument"]) == (0, None)
+        assert ask(**members)[0] != 0
 
 
 def test_no_log_is_not_found_and_an_empty_one_is_invalid(ask: Asking) -> None:
@@ -151,7 +153,7 @@ def test_other_members_are_wrong_usage(data: bytes, ask: Asking) -> None:
 @pytest.mark.parametrize("data", [b"", b"[", b"\xff", b'{"didUrl": "x", "didUrl": "y"}', b"[]", b"[" * 10_000])
 def test_input_that_is_no_json_object_is_refused_with_a_result(data: bytes, ask: Asking) -> None:
     """The reason stands in the result, by the code of the parser."""
-    code, out, _err = ask.raw(data)
+    code, out, _err = ask.raw(data, "--check")
     result = parse_json_object(out.encode())
     assert (code, result["didDocument"]) == (4, None)
     assert result["didResolutionMetadata"]["problemDetails"]["code"].startswith("json_")
