@@ -20,6 +20,8 @@ class BonafidesError(Exception):
 
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    # The problem type of the standard that names this failure; None where none does, and the type is our own.
+    type_uri: ClassVar[str | None] = None
 
     def __init__(self, detail: str = "", **params: str | int) -> None:
         super().__init__(detail or self.title)

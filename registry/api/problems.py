@@ -126,7 +126,7 @@ def status_of(error: BonafidesError | type[BonafidesError]) -> int:
 def problem_object(error: BonafidesError) -> dict[str, Any]:
     """Return an error as a problem details object."""
     problem: dict[str, Any] = {
-        "type": TYPE_PREFIX + error.code,
+        "type": error.type_uri or TYPE_PREFIX + error.code,
         "title": error.title,
         "status": status_of(error),
         "code": error.code,
