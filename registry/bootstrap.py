@@ -50,12 +50,15 @@ from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
 from registry.services.sequencer import Sequencer, Submission
 from registry.services.snapshot import Snapshots, load_state
+from registry.services.status import StatusService
+from registry.services.status_elsewhere import KeyListVerifier, ListsElsewhere
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
 from registry.storage.did_witness import WitnessStore
 from registry.storage.engine import Database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
+from registry.storage.status import StatusStore
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,6 +103,7 @@ class Registry:
     hosting: HostingService
     observations: ObservationService
     did_witness: DidWitness
+    statuses: StatusService
 
     def start(self) -> None:
         """Start the writer and the recorder."""
@@ -112,6 +116,7 @@ class Registry:
         self.log.sign_if_grown()
         self.recorder.stop()
         self.observations.close()
+        self.statuses.close()
         self.resolution.close()
         self.snapshots.save()
         self.database.close()
@@ -169,7 +174,8 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         raise KeysMissingError("the log key is not the one that entry 0 names")
     recorder = DecisionRecorder(DecisionStore(database))
     hosting = HostingService(sequencer=sequencer, store=store, genesis=genesis)
-    resolution = _resolution(settings, genesis, sequencer=sequencer, store=store, database=database, clock=clock)
+    fetcher = _fetcher(settings)
+    resolution = _resolution(fetcher, genesis, sequencer=sequencer, store=store, database=database, clock=clock)
     observations = ObservationService(
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
@@ -200,6 +206,13 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         hosting=hosting,
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
+        statuses=StatusService(
+            store=StatusStore(database),
+            signers={},
+            public_url=genesis.public_url,
+            elsewhere=ListsElsewhere(fetcher=fetcher, verifier=KeyListVerifier(state), clock=clock),
+            clock=clock,
+        ),
     )
 
 
@@ -221,19 +234,22 @@ def _witness(ring: KeyRing, database: Database, resolution: ResolutionService, c
     return DidWitness(ring=ring, store=store, newest_seen=resolution.newest_seen, clock=clock)
 
 
-def _resolution(
-    settings: Settings, genesis: Genesis, *, sequencer: Sequencer, store: LogStore, database: Database, clock: Clock
-) -> ResolutionService:
-    """Wire what resolves DIDs; tell the operator of every way past the address rules."""
+def _fetcher(settings: Settings) -> HttpsFetcher:
+    """Make the one door to other hosts; tell the operator of every way past the address rules."""
     for one in settings.fetch_overrides:
         _LOG.warning(
             "fetch override, for development only: %s:%d is dialled at %s, port %d, past the address rules",
             one.host, one.port, one.address, one.dial_port,
         )  # fmt: skip
     try:
-        fetcher = HttpsFetcher(overrides=settings.fetch_overrides)
+        return HttpsFetcher(overrides=settings.fetch_overrides)
     except OSError as error:
         raise SettingError("a certificate file of the fetch overrides cannot be used") from error
+
+
+def _resolution(
+    fetcher: HttpsFetcher, genesis: Genesis, *, sequencer: Sequencer, store: LogStore, database: Database, clock: Clock
+) -> ResolutionService:
     return ResolutionService(
         hosted=HostedDids(sequencer=sequencer, store=store, public_url=genesis.public_url),
         fetcher=fetcher,

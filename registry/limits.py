@@ -259,6 +259,50 @@ DID_VERSIONS_REMEMBERED: Annotated[
     int, Limit("logs", "newest version seen of each did:webvh elsewhere, about 200 MiB; beyond, new ones are not kept")
 ] = 1_000_000
 
+# --- Status lists: our own, and those of others -------------------------------------------------------------------
+STATUS_LIST_ENTRIES: Annotated[
+    int, Limit("entries", "of each list made here: the least that hides one among them; 16 KiB at one bit")
+] = 131_072
+STATUS_LIST_FILLED: Annotated[
+    int,
+    Limit("entries", "given out in one list, half of it: a free place is found at the second try, whatever the fill"),
+] = 65_536
+STATUS_LIST_TTL_MS: Annotated[
+    int, Limit("ms", "`ttl` of our lists: whoever keeps a copy sees a revocation within it; here it is seen at once")
+] = 60_000
+STATUS_LIST_PERIOD_MS: Annotated[
+    int, Limit("ms", "our lists are valid from the beginning of one such period to the end of the next: a replay dies")
+] = 3_600_000
+STATUS_MESSAGE_CHARACTERS: Annotated[
+    int, Limit("characters", "all meanings of one list of messages together, which stand in each of its entries")
+] = 4_096
+STATUS_ENTRIES_PER_CREDENTIAL: Annotated[
+    int, Limit("entries", "statuses of one credential: each purpose once, and each costs a look into a list")
+] = 8
+STATUS_LIST_BYTES: Annotated[
+    int,
+    Limit("bytes", "of others' lists, unpacked: sixteen million entries of one bit; a bomb is dropped at this size"),
+] = 2_097_152
+STATUS_LIST_DOCUMENT_BYTES: Annotated[
+    int, Limit("bytes", "of others' lists as fetched: statuses like coin tosses do not pack, and base64 adds a third")
+] = 3_145_728
+STATUS_TTL_MS: Annotated[int, Limit("ms", "others' lists that state no `ttl` are fetched again after it")] = 300_000
+STATUS_TTL_LEAST_MS: Annotated[
+    int, Limit("ms", "shortest a stated `ttl` is kept to: the host of a list is asked no more often")
+] = 10_000
+STATUS_TTL_MOST_MS: Annotated[
+    int, Limit("ms", "longest a stated `ttl` is believed: a revocation elsewhere is seen within a quarter of an hour")
+] = 900_000
+STATUS_FAILURE_TTL_MS: Annotated[
+    int, Limit("ms", "a list that was not had is not asked for again so soon; until then its entries are unreadable")
+] = 10_000
+STATUS_LISTS_KEPT: Annotated[int, Limit("lists", "of others; the one unused longest goes first")] = 1_024
+STATUS_LISTS_KEPT_BYTES: Annotated[int, Limit("bytes", "of others' lists, unpacked, all together")] = 67_108_864
+STATUS_REFRESHES_WAITING: Annotated[
+    int,
+    Limit("lists", "to be fetched for decisions that did not wait; more are dropped, because whoever asks asks again"),
+] = 32
+
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[
     int, Limit("contexts", "fixed by the format: a pair's edge weighs 1/k with k at most this")

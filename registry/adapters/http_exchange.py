@@ -25,10 +25,10 @@ from registry.adapters.fetch_errors import (
     FetchTooLargeError,
 )
 
-_ACCEPT: Final = "application/did+json, application/did, text/jsonl, application/json, */*;q=0.1"
-# Hosts of static files name few of the types that DID files have; an HTML page is never one, so a soft 404 is told.
+_ACCEPT: Final = "application/did+json, application/did, text/jsonl, application/vc, application/json, */*;q=0.1"
+# Hosts of static files name few of the types that DID files and credentials have; an HTML page is never one, so a soft 404 is told.
 _TYPES: Final = re.compile(
-    r"application/(?:json|[a-z0-9.+-]+\+json|did|vc|vp|jsonl|json-lines|jsonlines|x-jsonlines|ndjson|x-ndjson|"
+    r"application/(?:json|[a-z0-9.+-]+\+json|did|vc(?:\+jwt)?|vp|jsonl|json-lines|jsonlines|x-jsonlines|ndjson|x-ndjson|"
     r"octet-stream|x-octet-stream)|binary/octet-stream|text/(?:plain|json|jsonl)"
 )
 _CHUNK: Final = re.compile(rb"(?P<size>[0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")

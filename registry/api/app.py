@@ -28,6 +28,7 @@ from registry.api import (
     log,
     operation,
     standing,
+    status,
 )
 from registry.api.agent import QueryError
 from registry.api.guard import Guard
@@ -59,7 +60,19 @@ def create_app(registry: Registry) -> FastAPI:
     guard = Guard(registry.gateways.load(), dev=registry.settings.dev, public_host=public_host)
     replay = registry.genesis.profile == "replay"
     app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
-    for module in (agent, standing, event, decision, log, did_files, did_resolution, did_witness, operation, gateway):
+    for module in (
+        agent,
+        standing,
+        event,
+        decision,
+        log,
+        did_files,
+        did_resolution,
+        did_witness,
+        operation,
+        gateway,
+        status,
+    ):
         app.include_router(module.router)
     app.add_exception_handler(BonafidesError, _handle_error)
     app.add_exception_handler(RequestValidationError, _handle_validation)

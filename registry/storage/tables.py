@@ -1,6 +1,8 @@
 """The rows of the database, and nothing else: no wire types, no domain types, no rules.
 
 Truth is `entry`; `party`, `tile`, `did_entry` and `snapshot` can be rebuilt from it. `opening` can be erased and is in no proof.
+Statuses of issued credentials are this registry's own as their issuer: `status_list`, `status_entry` and `status_change`
+follow from nothing in the log.
 """
 
 from __future__ import annotations
@@ -137,6 +139,44 @@ class DidVersionRow(SQLModel, table=True):
     version_id: str
 
 
+class StatusListRow(SQLModel, table=True):
+    """One shard of statuses of one issuer and purpose; no more places are given out in it once it is half full."""
+
+    __tablename__ = "status_list"
+
+    number: int = Field(primary_key=True)
+    name: str = Field(unique=True)
+    issuer: str
+    purpose: str
+    size: int
+    messages: str
+    bits: bytes
+    changed_ms: int = Field(sa_type=BigInteger)
+
+
+class StatusEntryRow(SQLModel, table=True):
+    """A place in a list that was given to a credential, which is known by the digest of its id; never given again."""
+
+    __tablename__ = "status_entry"
+
+    list_number: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    credential: bytes = Field(index=True)
+
+
+class StatusChangeRow(SQLModel, table=True):
+    """Who set which status to what, and when."""
+
+    __tablename__ = "status_change"
+
+    number: int = Field(primary_key=True)
+    list_number: int = Field(index=True)
+    position: int
+    value: int
+    time_ms: int = Field(sa_type=BigInteger)
+    by: str
+
+
 def _table(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table classes
     return table
@@ -154,3 +194,6 @@ SNAPSHOT = _table(SnapshotRow)
 DID_ENTRY = _table(DidEntryRow)
 WITNESSED = _table(WitnessedRow)
 DID_VERSION = _table(DidVersionRow)
+STATUS_LIST = _table(StatusListRow)
+STATUS_ENTRY = _table(StatusEntryRow)
+STATUS_CHANGE = _table(StatusChangeRow)

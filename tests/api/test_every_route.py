@@ -112,8 +112,8 @@ def _example(route: APIRoute) -> str:
     return route.path.replace("{path:path}", "0/000.p/5").replace("{", "").replace("}", "")
 
 
-# Answered in modules of their own: with a key only, or 404 where a DID has no witnesses.
-ELSEWHERE = ("/v1/decisions/", "/v1/gateways", "/did-witness.json")
+# Answered in modules of their own: with a key only, or 404 where a DID has no witnesses or no list was made.
+ELSEWHERE = ("/v1/decisions/", "/v1/gateways", "/did-witness.json", "/status-lists/")
 
 
 def test_no_route_is_left_out_here(reading: World) -> None:
