@@ -179,6 +179,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     observations = ObservationService(
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
+    statuses = _statuses(fetcher, genesis, state=state, database=database, clock=clock)
     return Registry(
         settings=settings,
         clock=clock,
@@ -194,7 +195,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         events=EventService(
             sequencer=sequencer, authority=authority, clock=clock, hosting=hosting, observations=observations
         ),
-        decisions=_decisions(sequencer, pack, clock, challenges, observations),
+        decisions=_decisions(sequencer, pack, clock, challenges, observations, statuses),
         recorder=recorder,
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
@@ -206,18 +207,17 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         hosting=hosting,
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
-        statuses=StatusService(
-            store=StatusStore(database),
-            signers={},
-            public_url=genesis.public_url,
-            elsewhere=ListsElsewhere(fetcher=fetcher, verifier=KeyListVerifier(state), clock=clock),
-            clock=clock,
-        ),
+        statuses=statuses,
     )
 
 
 def _decisions(
-    sequencer: Sequencer, pack: PolicyPack, clock: Clock, challenges: Challenges, observations: ObservationService
+    sequencer: Sequencer,
+    pack: PolicyPack,
+    clock: Clock,
+    challenges: Challenges,
+    observations: ObservationService,
+    statuses: StatusService,
 ) -> DecisionService:
     return DecisionService(
         sequencer=sequencer,
@@ -226,6 +226,19 @@ def _decisions(
         challenges=challenges,
         new_id=lambda: str(uuid4()),
         look_again=observations.refresh_later,
+        statuses=statuses,
+    )
+
+
+def _statuses(
+    fetcher: HttpsFetcher, genesis: Genesis, *, state: LogState, database: Database, clock: Clock
+) -> StatusService:
+    return StatusService(
+        store=StatusStore(database),
+        signers={},
+        public_url=genesis.public_url,
+        elsewhere=ListsElsewhere(fetcher=fetcher, verifier=KeyListVerifier(state), clock=clock),
+        clock=clock,
     )
 
 

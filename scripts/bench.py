@@ -8,9 +8,10 @@ policy    the policy pack on one fact vector, beside bare cedarpy on the same fa
 ingest    batches of signed events over HTTP, beside *commit* (scripts/bench_ingest.py; goal: 3,000 events a second)
 identity  did:key from its text, a did:webvh log of 100 entries beside did-webvh from PyPI, and hosted DIDs over HTTP
           beside *route* (scripts/bench_identity.py; goals: 100 us, 20 ms, 0.4 of it)
+status    a status read from a list in memory, and the cost of a million of them (scripts/bench_status.py; goal: under 5 us)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|identity|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|status|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -268,6 +269,13 @@ def bench_identity(seconds: float) -> dict[str, Any]:
     return dict(found["identity"])
 
 
+def bench_status(seconds: float) -> dict[str, Any]:
+    """Status lists, as scripts/bench_status.py measures them."""
+    command = [sys.executable, str(ROOT / "scripts/bench_status.py"), "--seconds", str(min(seconds, 1.0))]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return dict(found["status"])
+
+
 def bench_start() -> dict[str, Any]:
     """From the command to /healthz: the first start, which makes keys and tables, and the next ones."""
     seconds = []
@@ -290,8 +298,8 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
-    if name == "identity":
-        return "\n".join(f"identity  {part}: {json.dumps(one)}" for part, one in found.items())
+    if name in {"identity", "status"}:
+        return "\n".join(f"{name:9} {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
     if "remembered" in found:
@@ -305,7 +313,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "identity", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "status", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -320,6 +328,7 @@ def main() -> int:
         "decision": lambda: bench_decision(arguments.seconds, arguments.rate),
         "ingest": lambda: bench_ingest(arguments.seconds),
         "identity": lambda: bench_identity(arguments.seconds),
+        "status": lambda: bench_status(arguments.seconds),
         "start": bench_start,
     }
     figures = {}

@@ -51,6 +51,26 @@ class Operator:
         """End an agent's suspension; arguments as `quarantine`."""
         return self._transport.post("/v1/releases", {"did": did, "reason": reason})
 
+    def set_status(self, credential_id: str | None, entry: Mapping[str, Any], value: bool | int) -> dict[str, Any]:
+        """Set the status of a credential that this registry gave a status.
+
+        Args:
+            credential_id: of the credential; None where the whole entry is given.
+            entry: ``type`` and ``statusPurpose``, or an entry of `credentialStatus` as it stands in the credential.
+            value: true or false, or the number of a message.
+
+        Returns:
+            The registry's answer: what is set now.
+
+        Raises:
+            RegistryError: ``registry_refused`` with the registry's own code, for example ``status_unknown`` or
+                ``status_irreversible``.
+        """
+        body: dict[str, Any] = {"credentialStatus": dict(entry), "status": value}
+        if credential_id is not None:
+            body["credentialId"] = credential_id
+        return self._transport.post("/credentials/status", body)
+
     def add_gateway(self, name: str, *, role: str = "gateway") -> str:
         """Add a caller and return its bearer key, which is shown this once.
 

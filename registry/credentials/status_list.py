@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from did_methods.codec import base64url_encode, multibase_decode
@@ -292,7 +293,13 @@ def read_status(status_list: StatusList, entry: StatusEntry) -> StatusReading:
     if index >= entries:
         raise StatusRangeError(entries=entries)
     status = read_bits(status_list.bits, index, size)
-    return StatusReading(entry.purpose, status, status == 0, entry.messages[status])
+    return _told(entry.purpose, status, entry.messages[status])
+
+
+# The same few readings come again and again, and looking one up is quicker than making one.
+@lru_cache(maxsize=1_024)
+def _told(purpose: str, status: int, message: str) -> StatusReading:
+    return StatusReading(purpose, status, status == 0, message)
 
 
 def check_status_list(

@@ -1,7 +1,8 @@
 """Capability credentials that come with a request: which of them speaks for this action.
 
 Each credential is judged alone. The best one is used: a matching and valid one before an expired one before one for
-another action; a credential that does not verify counts as absent.
+another action; a credential that does not verify counts as absent. One whose issuer has revoked or suspended it, or whose
+status cannot be read from memory now, counts as expired: a decision waits for nobody.
 """
 
 from __future__ import annotations
@@ -9,18 +10,35 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from did_methods.canonical import sha256_jcs
 from did_methods.codec import base64url_encode
 from did_methods.errors import BonafidesError
 from registry.credentials.model import UnverifiedCredential, parse_credential
+from registry.credentials.status_entry import StatusEntry, parse_status_entries
 from registry.credentials.verify import BoundKey, check_credential_instant, verify_credential
 from registry.decisions.request import EvaluationRequest
 from registry.history.state import LogState
-from registry.limits import PRESENTED_CREDENTIALS, REMEMBERED_PROOFS
+from registry.limits import PRESENTED_CREDENTIALS, REMEMBERED_PROOFS, STATUS_ENTRIES_PER_CREDENTIAL
 
 _NEVER_MS = 1 << 53
+
+
+class StatusMemory(Protocol):
+    """Whoever knows statuses without asking anybody."""
+
+    def is_ended(self, entries: Sequence[StatusEntry], *, issuer: str, now_ms: int) -> bool:
+        """Say whether a credential of that issuer must not be counted: a status ends it, or is not known now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A capability credential whose proof verified under a key, with its status entries; None where they make no sense."""
+
+    credential: UnverifiedCredential
+    key: BoundKey
+    entries: tuple[StatusEntry, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +73,17 @@ def _usefulness(one: CheckedCapability) -> tuple[bool, ...]:
 
 
 class Capabilities:
-    """Verifies capability credentials and remembers those that verified."""
+    """Verifies capability credentials and remembers those that verified, though never their status.
 
-    def __init__(self, state: LogState) -> None:
+    Args:
+        state: the folded log.
+        statuses: asked at each use.
+    """
+
+    def __init__(self, state: LogState, *, statuses: StatusMemory) -> None:
         self._state = state
-        self._known: OrderedDict[bytes, tuple[UnverifiedCredential, BoundKey]] = OrderedDict()
+        self._statuses = statuses
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def find(
         self, request: EvaluationRequest, documents: Sequence[dict[str, Any]], *, now_ms: int
@@ -75,12 +99,13 @@ class Capabilities:
     def _check(self, request: EvaluationRequest, document: dict[str, Any], now_ms: int) -> CheckedCapability | None:
         try:
             digest = sha256_jcs(document)
-            credential = self._verified(digest, document, now_ms)
+            known = self._verified(digest, document, now_ms)
         except BonafidesError:
             return None  # counts as absent: the policy answers capability_required
         canonical = self._state.canonical_did
-        if credential is None or canonical(credential.subject_id) != canonical(request.agent_did):
+        if known is None or canonical(known.credential.subject_id) != canonical(request.agent_did):
             return None
+        credential = known.credential
         if credential.created_ms > now_ms:
             return None
         agent = self._state.find_agent(request.agent_did)
@@ -91,25 +116,32 @@ class Capabilities:
             issuer=request.agent_did if own else credential.issuer,
             matches=capability_covers(credential.subject, request),
             superseded=agent is not None and credential.created_ms <= agent.control.transferred_ms,
-            expired=not credential.valid_from_ms <= now_ms <= _last_instant(credential),
+            expired=not credential.valid_from_ms <= now_ms <= _last_instant(credential)
+            or self._is_ended(known, now_ms),
             **self._issuer(credential.issuer, now_ms),
         )
 
-    def _verified(self, digest: bytes, document: dict[str, Any], now_ms: int) -> UnverifiedCredential | None:
+    def _is_ended(self, known: _Known, now_ms: int) -> bool:
+        if known.entries is None:
+            return True
+        issuer = known.credential.issuer
+        return bool(known.entries) and self._statuses.is_ended(known.entries, issuer=issuer, now_ms=now_ms)
+
+    def _verified(self, digest: bytes, document: dict[str, Any], now_ms: int) -> _Known | None:
         known = self._known.get(digest)
         if known is not None:
-            credential, key = known
-            check_credential_instant(credential, now_ms=_within_validity(credential, now_ms))
+            key = known.key
+            check_credential_instant(known.credential, now_ms=_within_validity(known.credential, now_ms))
             if self._state.find_key(key.method_id, "assertionMethod").public_key == key.public_key:
-                return credential
+                return known
         credential = parse_credential(document)
         if credential.kind.name != "capability":
             return None
         verified = verify_credential(credential, keys=self._state, now_ms=_within_validity(credential, now_ms))
-        self._known[digest] = (credential, verified.keys[0])
+        known = self._known[digest] = _Known(credential, verified.keys[0], _status_entries(document))
         if len(self._known) > REMEMBERED_PROOFS:
             self._known.popitem(last=False)
-        return credential
+        return known
 
     def _issuer(self, issuer: str, now_ms: int) -> dict[str, Any]:
         agent = self._state.find_agent(issuer)
@@ -120,6 +152,15 @@ class Capabilities:
             "issuer_score_micros": score,
             "issuer_is_root": self._state.canonical_did(issuer) in roots,
         }
+
+
+def _status_entries(document: Mapping[str, Any]) -> tuple[StatusEntry, ...] | None:
+    if "credentialStatus" not in document:
+        return ()
+    try:
+        return parse_status_entries(document["credentialStatus"], most=STATUS_ENTRIES_PER_CREDENTIAL)
+    except BonafidesError:
+        return None
 
 
 def _last_instant(credential: UnverifiedCredential) -> int:

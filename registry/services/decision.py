@@ -39,7 +39,7 @@ from registry.limits import (
     REMEMBERED_REQUEST_BYTES,
     REMEMBERED_REQUESTS,
 )
-from registry.services.capability import Capabilities, CheckedCapability
+from registry.services.capability import Capabilities, CheckedCapability, StatusMemory
 from registry.services.challenge import Challenges, ChallengeUnknownError
 from registry.services.observation import KEY_ERRORS
 from registry.services.sequencer import Sequencer
@@ -134,6 +134,7 @@ class DecisionService:
         challenges: Challenges,
         new_id: Callable[[], str],
         look_again: Callable[[str], None],
+        statuses: StatusMemory,
     ) -> None:
         """Wire it.
 
@@ -144,6 +145,7 @@ class DecisionService:
             challenges: those outstanding.
             new_id: makes evaluation ids.
             look_again: told, and not waited for, when a presentation does not verify under the keys known of a DID.
+            statuses: of the capabilities that are presented.
         """
         self._look_again = look_again
         self._sequencer = sequencer
@@ -153,7 +155,7 @@ class DecisionService:
         self._challenges = challenges
         self._new_id = new_id
         self._memory = _Memory()
-        self._capabilities = Capabilities(self._state)
+        self._capabilities = Capabilities(self._state, statuses=statuses)
 
     def decide(self, body: bytes, *, gateway_asserts: bool = True) -> tuple[str, Decision]:
         """Answer an AuthZEN evaluation request.

@@ -10,7 +10,7 @@ Spec: VC-BITSTRING-STATUS-LIST 2, 3; specs/status-list.md
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from did_methods.errors import BonafidesError
@@ -234,7 +234,7 @@ class StatusService:
 
         Spec: VC-BITSTRING-STATUS-LIST 3.2
         """
-        return tuple(self._reading(entry, issuer, now_ms, wait=True) for entry in entries)
+        return tuple([self._reading(entry, issuer, now_ms, self._elsewhere.get) for entry in entries])
 
     def recall(self, entries: Sequence[StatusEntry], *, issuer: str, now_ms: int) -> tuple[StatusReading, ...]:
         """Return the same from memory alone; lists elsewhere that are not there are fetched behind the caller's back.
@@ -248,7 +248,7 @@ class StatusService:
             StatusRetrievalError: status_retrieval_failed, also for a list whose copy may not be used any more.
             VerificationError: as in `check`.
         """
-        return tuple(self._reading(entry, issuer, now_ms, wait=False) for entry in entries)
+        return tuple([self._reading(entry, issuer, now_ms, self._elsewhere.known) for entry in entries])
 
     def is_ended(self, entries: Sequence[StatusEntry], *, issuer: str, now_ms: int) -> bool:
         """Say whether a credential must not be counted: a status ends it, or cannot be read now. Never waits.
@@ -269,11 +269,13 @@ class StatusService:
             return False
         return self.is_ended([entry], issuer="", now_ms=0)
 
-    def _reading(self, entry: StatusEntry, issuer: str, now_ms: int, *, wait: bool) -> StatusReading:
+    def _reading(
+        self, entry: StatusEntry, issuer: str, now_ms: int, look: Callable[[str, int], StatusList | None]
+    ) -> StatusReading:
         url = entry.list_url
         if url.startswith(self._base):
             return read_status(self._own_list(url[len(self._base) :]), entry)
-        found = self._elsewhere.get(url, now_ms=now_ms) if wait else self._elsewhere.known(url, now_ms=now_ms)
+        found = look(url, now_ms)
         if found is None:
             self._elsewhere.refresh_later(url)
             raise StatusRetrievalError("no copy of the list may be used now")

@@ -118,7 +118,7 @@ class ListsElsewhere:
         """Drop fetches that have not begun; one that has ends with its own time limits."""
         self._later.shutdown(wait=False, cancel_futures=True)
 
-    def known(self, url: str, *, now_ms: int) -> StatusList | None:
+    def known(self, url: str, now_ms: int) -> StatusList | None:
         """Return a list that may be used at an instant without fetching, or None.
 
         Args:
@@ -128,7 +128,7 @@ class ListsElsewhere:
         kept = self._kept.get(url)
         return kept.list if kept is not None and kept.holds_at(now_ms) else None
 
-    def get(self, url: str, *, now_ms: int) -> StatusList:
+    def get(self, url: str, now_ms: int) -> StatusList:
         """Return a list, fetched where no copy may be used; may wait for another host.
 
         Args:
@@ -170,7 +170,7 @@ class ListsElsewhere:
 
     def _refresh(self, url: str) -> None:
         try:
-            self.get(url, now_ms=self._clock.now_ms())
+            self.get(url, self._clock.now_ms())
         except BonafidesError as error:
             _LOG.info("a status list elsewhere is not usable: %s", error.code)
         finally:

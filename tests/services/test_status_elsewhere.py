@@ -152,8 +152,8 @@ def test_what_is_kept_is_bounded(lists: Lists, monkeypatch: pytest.MonkeyPatch) 
         lists.publish(url=url, id=url)
         _check(lists, statusListCredential=url)
     assert lists.lists._kept._held <= 16_384 * 4
-    assert lists.lists.known("https://issuer.example.com/lists/9", now_ms=START_MS) is not None
-    assert lists.lists.known("https://issuer.example.com/lists/0", now_ms=START_MS) is None
+    assert lists.lists.known("https://issuer.example.com/lists/9", START_MS) is not None
+    assert lists.lists.known("https://issuer.example.com/lists/0", START_MS) is None
 
 
 # ---------------------------------------------------------------- what is refused
