@@ -135,7 +135,7 @@ MUTATIONS = (
     Mutation(
         4,
         "a-repeated-vouch-adds",
-        (("registry/history/rules.py", "    if old is not None:\n        del draft.live[old]\n", ""),),
+        (("registry/history/live.py", "    if old is not None:\n        _drop(draft, old, statement.kind)\n", ""),),
         ("tests/attacks/test_evidence_attacks.py::test_repeating_a_vouch_replaces_it",),
     ),
     Mutation(

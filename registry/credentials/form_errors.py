@@ -143,6 +143,13 @@ class SelfVouchError(ParseError):
     title = "An agent cannot vouch for itself"
 
 
+class SubjectIsIssuerError(ParseError):
+    """The kind is a statement about somebody else than its issuer: a badge, a dispute, a receipt, a delegation and the like."""
+
+    code = "subject_is_issuer"
+    title = "Issuer and subject must be two different DIDs"
+
+
 class SelfReportError(ParseError):
     """Issuer and subject of a report are the same DID."""
 
@@ -171,6 +178,69 @@ class OwnerIsAgentError(ParseError):
     title = "An agent cannot be its own owner"
 
 
+class StatusEntriesError(ParseError):
+    """`credentialStatus` is not one or two status list entries of the pinned form, or two of them say the same."""
+
+    code = "status_entries_invalid"
+    title = "credentialStatus is not of the pinned form"
+
+
+class RulingPartiesError(ParseError):
+    """Who disputes a report and who made it are the same DID."""
+
+    code = "ruling_parties_same"
+    title = "A ruling is between two agents"
+
+
+class ReasoningCommitmentError(ParseError):
+    """`reasoningCommitment` does not stand in `commitments`, so nothing could ever open it."""
+
+    code = "reasoning_not_committed"
+    title = "The reasoning's commitment is not among the commitments"
+
+
+class AttestationEvidenceError(ParseError):
+    """An agent's word about itself is not called ``self``, or another's is; one appraises itself; hardware left no evidence."""
+
+    code = "attestation_evidence_mismatch"
+    title = "The kind of evidence does not fit who attests"
+
+
+class AttestationEmptyError(ParseError):
+    """The attestation says nothing of code, model, runtime or behaviour."""
+
+    code = "attestation_empty"
+    title = "The attestation attests nothing"
+
+
+class DelegationDepthError(ParseError):
+    """A hop is deeper than it allows, or is at depth 0 with a parent, or deeper without one."""
+
+    code = "delegation_depth_invalid"
+    title = "Depth, greatest depth and parent do not fit together"
+
+
+class DelegationRootError(ParseError):
+    """The hop at depth 0 is not issued by the root, or a hop gives the authority back to the root."""
+
+    code = "delegation_root_mismatch"
+    title = "The delegation does not begin at its root"
+
+
+class DelegationLimitsError(ParseError):
+    """The limits are not in ascending order of their names, each once."""
+
+    code = "delegation_limits_unsorted"
+    title = "Limits are not sorted by name"
+
+
+class StandingTimeError(ParseError):
+    """`validFrom` is not the instant that the standing was read at, or it was signed before that."""
+
+    code = "standing_time_mismatch"
+    title = "The standing is not dated by its instant"
+
+
 class GenesisRegistryError(ParseError):
     """`credentialSubject.id` and `registryDid` differ."""
 
@@ -196,7 +266,7 @@ class AcceptanceTimeError(ParseError):
 
 
 class ProofNumberError(ParseError):
-    """One proof object for one signer, a list of exactly two for a counter-signed passport."""
+    """One proof object for one signer, a list of exactly two where two sign: receipts, counter-signed passports."""
 
     code = "proof_count_invalid"
     title = "Wrong number of proofs"
@@ -238,17 +308,17 @@ class ProofCreatedError(ParseError):
 
 
 class ProofExpiresForbiddenError(ParseError):
-    """Vouches and reports end by a logged revocation, never by a date."""
+    """The kind ends otherwise than by a date in its proof: by a logged revocation, by `validUntil`, or not at all."""
 
     code = "proof_expires_forbidden"
     title = "This kind's proof does not expire"
 
 
 class ProofSignersError(ParseError):
-    """A counter-signed passport has one proof of the agent and one of the owner."""
+    """What two sign has one proof of each: agent and owner of a passport, both parties of a receipt."""
 
     code = "proof_signers_invalid"
-    title = "The two proofs are not those of agent and owner"
+    title = "The two proofs are not those of the two who must sign"
 
 
 class DomainMissingError(ParseError):

@@ -37,6 +37,7 @@ def build_credential(
     uuid: str | None,
     valid_from_ms: int,
     valid_until_ms: int | None = None,
+    status_entries: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return an unsigned credential of a kind.
 
@@ -47,9 +48,11 @@ def build_credential(
         uuid: version 4 UUID text, 122 random bits drawn by the caller; None for acceptances only.
         valid_from_ms: milliseconds since the epoch.
         valid_until_ms: milliseconds since the epoch; None for no end.
+        status_entries: at most two entries of status lists, where the kind may have them.
 
     Spec: VC-DATA-MODEL-2.0 4
     """
+    status: Any = [dict(entry) for entry in status_entries]
     return {
         "@context": list(CONTEXTS),
         **({} if uuid is None else {"id": f"urn:uuid:{uuid}"}),
@@ -57,6 +60,7 @@ def build_credential(
         "issuer": issuer,
         "validFrom": format_timestamp(valid_from_ms),
         **({} if valid_until_ms is None else {"validUntil": format_timestamp(valid_until_ms)}),
+        **({"credentialStatus": status if len(status) > 1 else status[0]} if status else {}),
         "credentialSubject": {name: value for name, value in subject.items() if value is not None},
     }
 
@@ -71,6 +75,7 @@ def issue_credential(
     domain: str | None = None,
     valid_until_ms: int | None = None,
     expires_ms: int | None = None,
+    status_entries: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Issue a credential of any kind with one proof; the functions below call this with named members.
 
@@ -83,6 +88,7 @@ def issue_credential(
         domain: the log's origin; needed for log statements.
         valid_until_ms: milliseconds since the epoch, where the kind has an end.
         expires_ms: milliseconds since the epoch for the proof, where the kind allows it.
+        status_entries: at most two entries of status lists, where the kind may have them.
 
     Raises:
         ParseError: the codes of `parse_credential`, where the values do not make a credential of the kind.
@@ -96,6 +102,7 @@ def issue_credential(
         uuid=uuid,
         valid_from_ms=now_ms,
         valid_until_ms=valid_until_ms,
+        status_entries=status_entries,
     )
     signed = sign_document(document, signer=signer, created=now_ms, domain=domain, expires=expires_ms)
     parse_credential(signed)
@@ -128,9 +135,9 @@ def issue_vouch(
     Raises:
         ParseError: self_vouch, subject_member_invalid and the other codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Vouch"
+    Spec: specs/kinds/vouch.md
     """
-    members = {"id": subject, "strength": strength, "context": context, "commitments": _listed(commitments)}
+    members = {"id": subject, "strength": strength, "context": context, "commitments": sorted(commitments) or None}
     return issue_credential("vouch", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
 
 
@@ -162,14 +169,14 @@ def issue_report(
     Raises:
         ParseError: self_report, subject_member_invalid and the other codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Report"
+    Spec: specs/kinds/report.md
     """
     members = {
         "id": subject,
         "severity": severity,
         "context": context,
         "category": category,
-        "commitments": _listed(commitments),
+        "commitments": sorted(commitments) or None,
     }
     return issue_credential("report", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
 
@@ -190,7 +197,7 @@ def issue_revocation(
     Raises:
         ParseError: the codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Revocation"
+    Spec: specs/kinds/revocation.md
     """
     members = {"id": subject, "event": base64url_encode(event)}
     return issue_credential("revocation", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
@@ -206,6 +213,7 @@ def issue_capability(
     valid_until_ms: int,
     resources: Sequence[Mapping[str, str]] = (),
     context: str | None = None,
+    status_entries: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Issue a capability: the signer says that an agent may do these actions; presented, not logged.
 
@@ -218,11 +226,12 @@ def issue_capability(
         valid_until_ms: milliseconds since the epoch.
         resources: ``{"type", "id"}`` each, the id may end in an asterisk; none means any.
         context: capability domain, a slug.
+        status_entries: at most two entries of status lists.
 
     Raises:
         ParseError: the codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Capability"
+    Spec: specs/kinds/capability.md
     """
     members = {
         "id": subject,
@@ -231,7 +240,13 @@ def issue_capability(
         "context": context,
     }
     return issue_credential(
-        "capability", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, valid_until_ms=valid_until_ms
+        "capability",
+        signer=signer,
+        subject=members,
+        uuid=uuid,
+        now_ms=now_ms,
+        valid_until_ms=valid_until_ms,
+        status_entries=status_entries,
     )
 
 
@@ -271,7 +286,7 @@ def issue_passport(
     Raises:
         ParseError: the codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Passport"
+    Spec: specs/kinds/passport.md
     """
     agent, passport = signer_did(signer), KINDS_BY_NAME["passport"]
     subject = {
@@ -284,7 +299,7 @@ def issue_passport(
         "scope": list(scope) or None,
         "owner": owner,
         "versionId": version_id,
-        "commitments": _listed(commitments),
+        "commitments": sorted(commitments) or None,
     }
     document = build_credential(
         passport, issuer=agent, subject=subject, uuid=uuid, valid_from_ms=now_ms, valid_until_ms=valid_until_ms
@@ -312,7 +327,3 @@ def countersign_passport(document: dict[str, Any], *, signer: Signer, now_ms: in
     signed = sign_document(document, signer=signer, created=now_ms, append=True)
     parse_credential(signed)
     return signed
-
-
-def _listed(commitments: Sequence[str]) -> list[str] | None:
-    return sorted(commitments) or None

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from did_methods.codec import base64url_encode
+from did_methods.data_integrity import sign_document
 from did_methods.keys import Signer
-from registry.credentials.issue import issue_credential, signer_did
+from registry.credentials.issue import build_credential, issue_credential, signer_did
+from registry.credentials.kinds import KINDS_BY_NAME
+from registry.credentials.model import parse_credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def issue_quarantine(
     Raises:
         ParseError: the codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Quarantine"
+    Spec: specs/kinds/registry.md
     """
     members = {"id": subject, "reason": reason}
     return issue_credential("quarantine", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
@@ -165,7 +168,7 @@ def issue_quarantine(
 def issue_release(*, signer: Signer, subject: str, reason: str, uuid: str, now_ms: int, domain: str) -> dict[str, Any]:
     """Issue a release from quarantine; arguments, errors and form as `issue_quarantine`.
 
-    Spec: specs/credential-profile.md "Release"
+    Spec: specs/kinds/registry.md
     """
     members = {"id": subject, "reason": reason}
     return issue_credential("release", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
@@ -186,7 +189,7 @@ def issue_key_observation(
     Raises:
         ParseError: the codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Key observation"
+    Spec: specs/kinds/registry.md
     """
     return issue_credential(
         "key_observation", signer=signer, subject=dict(subject), uuid=uuid, now_ms=now_ms, domain=domain
@@ -209,7 +212,7 @@ def issue_agent_revocation(
     Raises:
         ParseError: issuer_invalid and the other codes of `parse_credential`.
 
-    Spec: specs/credential-profile.md "Agent revocation"
+    Spec: specs/kinds/registry.md
     """
     members = {"id": subject, "reason": reason}
     return issue_credential("agent_revocation", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
@@ -240,3 +243,128 @@ def issue_acceptance(*, signer: Signer, origin: str, accepted: Sequence[Accepted
     newest_ms = max((each.time_ms for each in accepted), default=0)
     members = {"origin": origin, "accepted": listed}
     return issue_credential("acceptance", signer=signer, subject=members, uuid=None, now_ms=newest_ms, domain=origin)
+
+
+def issue_ruling(
+    *,
+    signer: Signer,
+    subject: str,
+    reporter: str,
+    dispute: bytes,
+    ruling: Literal["upheld", "dismissed"],
+    reason: str,
+    uuid: str,
+    now_ms: int,
+    domain: str,
+    commitments: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Issue a ruling: the registry ends a dispute about a report.
+
+    Args:
+        signer: the registry DID.
+        subject: DID of the agent that disputes.
+        reporter: DID of the agent whose report is disputed.
+        dispute: event id of the dispute, 32 bytes.
+        ruling: ``upheld`` where the dispute is right, ``dismissed`` where the report is.
+        reason: slug.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+        commitments: disclosure digests; sorted here.
+
+    Raises:
+        ParseError: ruling_parties_same and the other codes of `parse_credential`.
+
+    Spec: specs/kinds/ruling.md
+    """
+    members = {
+        "id": subject,
+        "reporter": reporter,
+        "event": base64url_encode(dispute),
+        "ruling": ruling,
+        "reason": reason,
+        "commitments": sorted(commitments) or None,
+    }
+    return issue_credential("ruling", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
+@dataclass(frozen=True, slots=True)
+class StandingFigures:
+    """What a standing says, as the log gives it.
+
+    Attributes:
+        state: ``active``, ``suspended``, ``deactivated`` or ``revoked``.
+        score_micros: 0 to 100 points, in micro-points.
+        record_micros: the same without clocks.
+        confidence_micros: how much evidence is in it, in millionths.
+        rules: version of the score's rules.
+        tree_size: leaves of the log that it follows from.
+        root_hash: root of the tree of that size, 32 bytes.
+        time_ms: the instant, milliseconds since the epoch.
+        context: capability domain, a slug; None overall.
+    """
+
+    state: str
+    score_micros: int
+    record_micros: int
+    confidence_micros: int
+    rules: str
+    tree_size: int
+    root_hash: bytes
+    time_ms: int
+    context: str | None = None
+
+
+def issue_standing(
+    *,
+    signer: Signer,
+    subject: str,
+    origin: str,
+    figures: StandingFigures,
+    uuid: str,
+    created_ms: int,
+    valid_until_ms: int,
+    status_entries: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Issue a standing: an agent's score at one instant, to be shown elsewhere and recomputed by whoever has the log.
+
+    Args:
+        signer: the registry DID.
+        subject: DID of the agent.
+        origin: of the log.
+        figures: what the log gives.
+        uuid: version 4 UUID text.
+        created_ms: when it is signed, milliseconds since the epoch.
+        valid_until_ms: milliseconds since the epoch.
+        status_entries: at most two entries of status lists.
+
+    Raises:
+        ParseError: standing_time_mismatch and the other codes of `parse_credential`.
+
+    Spec: specs/kinds/standing.md
+    """
+    members = {
+        "id": subject,
+        "origin": origin,
+        "state": figures.state,
+        "scoreMicros": figures.score_micros,
+        "recordMicros": figures.record_micros,
+        "confidenceMicros": figures.confidence_micros,
+        "rules": figures.rules,
+        "treeSize": figures.tree_size,
+        "rootHash": base64url_encode(figures.root_hash),
+        "time": figures.time_ms,
+        "context": figures.context,
+    }
+    document = build_credential(
+        KINDS_BY_NAME["standing"],
+        issuer=signer_did(signer),
+        subject=members,
+        uuid=uuid,
+        valid_from_ms=figures.time_ms,
+        valid_until_ms=valid_until_ms,
+        status_entries=status_entries,
+    )
+    signed = sign_document(document, signer=signer, created=created_ms)
+    parse_credential(signed)
+    return signed

@@ -16,17 +16,27 @@ from did_methods.data_integrity import DataIntegrityProof, event_id, parse_proof
 from did_methods.timestamp import TimestampError, parse_timestamp
 from registry.credentials.form_errors import (
     AcceptanceTimeError,
+    AttestationEmptyError,
+    AttestationEvidenceError,
     CommitmentsOrderError,
     CredentialKindError,
     CredentialTypeError,
+    DelegationDepthError,
+    DelegationLimitsError,
+    DelegationRootError,
     GenesisLogKeyError,
     GenesisRegistryError,
     OwnerIsAgentError,
     PassportVersionError,
     ProofNumberError,
     ProofSignersError,
+    ReasoningCommitmentError,
+    RulingPartiesError,
     SelfReportError,
     SelfVouchError,
+    StandingTimeError,
+    StatusEntriesError,
+    SubjectIsIssuerError,
     SubjectNotIssuerError,
     ValidFromAfterCreatedError,
     ValidFromError,
@@ -54,7 +64,7 @@ class UnverifiedCredential:
         valid_from_ms: milliseconds since the epoch.
         valid_until_ms: milliseconds since the epoch; None for no end.
         subject: the members of ``credentialSubject``.
-        proofs: the issuer's first, then the owner's where there is one.
+        proofs: the issuer's first, then that of who counter-signs, where somebody does.
         signers: the DIDs that must have made `proofs`, in the same order.
         created_ms: the newest proof's ``created``, milliseconds since the epoch.
     """
@@ -72,6 +82,20 @@ class UnverifiedCredential:
     signers: tuple[str, ...]
     created_ms: int
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The DIDs that it is about: `subject_id` first, in a ruling also who made the report."""
+        return tuple(self.subject[name] for name in self.kind.subjects if name in self.subject)
+
+    @property
+    def status_entries(self) -> tuple[Mapping[str, Any], ...]:
+        """The entries of status lists that may end or suspend it, at most two; empty for none.
+
+        Whether one of them is set is asked of the list: nothing here knows.
+        """
+        status = self.document.get("credentialStatus", ())
+        return (status,) if isinstance(status, dict) else tuple(status)
+
 
 def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
     """Parse a JSON object as a credential of one of our kinds.
@@ -88,7 +112,10 @@ def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
             validity_empty, valid_from_after_created, member_missing, member_unknown, subject_invalid,
             subject_member_missing, subject_member_unknown, subject_member_invalid, subject_not_issuer, self_vouch,
             self_report, commitments_unsorted, passport_version_missing, owner_is_agent, genesis_registry_mismatch,
-            genesis_log_key_mismatch, acceptance_time_mismatch, proof_count_invalid, proof_member_missing,
+            genesis_log_key_mismatch, acceptance_time_mismatch, status_entries_invalid, subject_is_issuer,
+            ruling_parties_same, reasoning_not_committed, attestation_evidence_mismatch, attestation_empty,
+            delegation_depth_invalid, delegation_root_mismatch, delegation_limits_unsorted, standing_time_mismatch,
+            proof_count_invalid, proof_member_missing,
             proof_member_unknown, proof_member_invalid, proof_purpose_invalid, proof_created_invalid,
             proof_expires_forbidden, proof_signers_invalid, domain_missing, domain_not_single.
         ProofError: proof_malformed or proof_value_malformed.
@@ -100,7 +127,8 @@ def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
         raise credential_refusal(kind, document)
     subject, issuer = document["credentialSubject"], document["issuer"]
     proofs = parse_proofs(document)
-    signers = (issuer, subject["owner"]) if "owner" in subject else (issuer,)
+    counter = kind.countersigner
+    signers = (issuer, subject[counter]) if counter is not None and counter in subject else (issuer,)
     valid_until = document.get("validUntil")
     credential = UnverifiedCredential(
         document=document,
@@ -119,6 +147,7 @@ def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
     _check_parties(credential)
     _check_times(credential)
     _check_commitments(subject)
+    _check_status(credential)
     check_kind = _KIND_CHECKS.get(kind.name)
     if check_kind is not None:
         check_kind(credential)
@@ -162,7 +191,7 @@ def _check_parties(credential: UnverifiedCredential) -> None:
         case "self" if not same:
             raise SubjectNotIssuerError
         case "other" if same:
-            raise _SELF_ERRORS[credential.kind.name]
+            raise _SELF_ERRORS.get(credential.kind.name, SubjectIsIssuerError)
         case _:
             pass
 
@@ -178,6 +207,14 @@ def _check_commitments(subject: Mapping[str, Any]) -> None:
     digests = subject.get("commitments")
     if digests is not None and digests != sorted(digests):
         raise CommitmentsOrderError
+
+
+def _check_status(credential: UnverifiedCredential) -> None:
+    """Two entries are two bits, for two purposes."""
+    entries = credential.status_entries
+    bits = {(entry["statusListCredential"], entry["statusListIndex"]) for entry in entries}
+    if len(bits) < len(entries) or len({entry["statusPurpose"] for entry in entries}) < len(entries):
+        raise StatusEntriesError
 
 
 def _check_passport(credential: UnverifiedCredential) -> None:
@@ -200,9 +237,53 @@ def _check_acceptance(credential: UnverifiedCredential) -> None:
         raise AcceptanceTimeError
 
 
+def _check_ruling(credential: UnverifiedCredential) -> None:
+    if credential.subject["reporter"] == credential.subject_id:
+        raise RulingPartiesError
+
+
+def _check_action_record(credential: UnverifiedCredential) -> None:
+    reasoning = credential.subject.get("reasoningCommitment")
+    if reasoning is not None and reasoning not in credential.subject.get("commitments", ()):
+        raise ReasoningCommitmentError
+
+
+def _check_attestation(credential: UnverifiedCredential) -> None:
+    subject, kind = credential.subject, credential.subject["evidenceKind"]
+    if (kind == "self") != (credential.issuer == credential.subject_id):
+        raise AttestationEvidenceError("an agent's word about itself is self, anybody else's is not")
+    if (kind == "self" and "appraisal" in subject) or (kind == "hardware" and "evidenceDigest" not in subject):
+        raise AttestationEvidenceError("nobody appraises itself, and hardware leaves evidence")
+    if subject.keys().isdisjoint(_ATTESTED):
+        raise AttestationEmptyError
+
+
+def _check_delegation(credential: UnverifiedCredential) -> None:
+    subject = credential.subject
+    depth, is_first = subject["depth"], "parent" not in subject
+    if depth > subject["maxDepth"] or (depth == 0) != is_first:
+        raise DelegationDepthError
+    if (subject["root"] == credential.issuer) != is_first or subject["root"] == credential.subject_id:
+        raise DelegationRootError
+    names = [limit["name"] for limit in subject.get("limits", ())]
+    if names != sorted(set(names)):
+        raise DelegationLimitsError
+
+
+def _check_standing(credential: UnverifiedCredential) -> None:
+    if credential.valid_from_ms != credential.subject["time"] or credential.created_ms < credential.valid_from_ms:
+        raise StandingTimeError
+
+
+_ATTESTED: Final = ("codeDigest", "model", "runtime", "behaviourDigest")
 _SELF_ERRORS: Final[Mapping[str, type[ParseError]]] = {"vouch": SelfVouchError, "report": SelfReportError}
 _KIND_CHECKS: Final[Mapping[str, Callable[[UnverifiedCredential], None]]] = {
     "passport": _check_passport,
     "genesis": _check_genesis,
     "acceptance": _check_acceptance,
+    "ruling": _check_ruling,
+    "action_record": _check_action_record,
+    "attestation": _check_attestation,
+    "delegation": _check_delegation,
+    "standing": _check_standing,
 }

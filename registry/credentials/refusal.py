@@ -24,6 +24,7 @@ from registry.credentials.form_errors import (
     ProofMemberUnknownError,
     ProofNumberError,
     ProofPurposeError,
+    StatusEntriesError,
     SubjectError,
     SubjectMemberError,
     SubjectMemberMissingError,
@@ -43,6 +44,7 @@ _TOP_ERRORS: Final[Mapping[str | int, type[ParseError]]] = {
     "issuer": IssuerError,
     "validFrom": ValidFromError,
     "validUntil": ValidUntilError,
+    "credentialStatus": StatusEntriesError,
 }
 _PROOF_ERRORS: Final[Mapping[str, type[ParseError]]] = {
     "@context": ContextError,
@@ -74,7 +76,7 @@ def credential_refusal(kind: Kind, document: dict[str, Any]) -> ParseError:
         return proof_refusal(found, document["proof"], expires_allowed=kind.proof_expires)
     if top == "credentialSubject" and "credentialSubject" in document:
         return _subject_refusal(found)
-    if found.reason == "missing":
+    if found.reason == "missing" and len(found.path) == 1:
         return ValidUntilMissingError() if top == "validUntil" else MemberMissingError(member=top)
     return _TOP_ERRORS[top]()
 
@@ -105,7 +107,9 @@ def proof_refusal(found: Violation, proof: Any, *, expires_allowed: bool) -> Par
     if not names:
         if found.reason == "invalid":
             return ProofNumberError()
-        forbidden = not expires_allowed and isinstance(proof, dict) and "expires" in proof
+        place = found.path[1] if len(found.path) > 1 else None
+        one = proof[place] if isinstance(place, int) else proof
+        forbidden = not expires_allowed and isinstance(one, dict) and "expires" in one
         return ProofExpiresForbiddenError() if forbidden else ProofMemberUnknownError()
     if found.reason == "missing":
         missing = _PROOF_MISSING_ERRORS.get(names[0])

@@ -169,6 +169,34 @@ class NothingToRevokeError(NotFoundError):
     title = "There is no live statement to revoke"
 
 
+class NothingToDisputeError(NotFoundError):
+    """The event named is not a live report by that agent about this one."""
+
+    code = "nothing_to_dispute"
+    title = "There is no live report to dispute"
+
+
+class DisputeRepeatedError(ConflictError):
+    """The report is disputed already, or was and has been ruled on."""
+
+    code = "dispute_repeated"
+    title = "The report is disputed already"
+
+
+class DisputeNotOpenError(NotFoundError):
+    """The event named is not an open dispute between these two agents."""
+
+    code = "dispute_not_open"
+    title = "There is no such open dispute"
+
+
+class AttestationNonceError(ConflictError):
+    """The nonce is that of this issuer's last attestation of this agent: nothing fresh was asked."""
+
+    code = "attestation_nonce_repeated"
+    title = "The attestation answers the same nonce again"
+
+
 class PassportBindingError(VerificationError):
     """The passport names another version of the DID than the current one."""
 

@@ -57,6 +57,16 @@ def active_agent(draft: Draft, did: str) -> Agent:
             raise AgentRevokedError
 
 
+def standing_agent(draft: Draft, did: str) -> Agent:
+    """Return the agent if its identity has not ended: a suspended one may still defend itself and take back what it said.
+
+    Raises:
+        AgentUnknownError, AgentDeactivatedError, AgentRevokedError: its state.
+    """
+    agent = draft.find_agent(did)
+    return agent if agent is not None and agent.state == "suspended" else active_agent(draft, did)
+
+
 def set_state(draft: Draft, agent: Agent, state: AgentState, place: Place) -> None:
     """Move an agent to a state; its voice is on in `active` only."""
     draft.silence(agent.did, silenced=state != "active")

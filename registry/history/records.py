@@ -9,6 +9,7 @@ from registry.reputation.continuity import NEW_CONTROL, Control
 from registry.reputation.draft import Draft as ReputationDraft
 
 AgentState = Literal["active", "suspended", "deactivated", "revoked"]
+DisputeState = Literal["open", "upheld", "dismissed"]
 SELF_CERTIFYING = frozenset({"key", "jwk"})
 """Methods whose DIDs are their keys: nothing has to be published or observed to know them."""
 
@@ -74,13 +75,74 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class LiveStatement:
-    """A vouch, report or passport that stands."""
+    """A vouch, report, passport, affiliation, attestation or open dispute that stands.
+
+    The context of a dispute is that of the report it is about.
+    """
 
     index: int
     kind: str
     issuer: str
     subject: str
     context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What the subject of a live report says against it, and what was ruled.
+
+    Attributes:
+        event_id: of the dispute, 32 bytes.
+        index: its leaf.
+        time_ms: that leaf's log time.
+        issuer: who was reported, canonical DID.
+        reporter: who reported, canonical DID.
+        state: ``open`` until the ruling.
+        ruling_index: the leaf of the ruling, or None.
+        ruling_event: its event id, or None.
+    """
+
+    event_id: bytes
+    index: int
+    time_ms: int
+    issuer: str
+    reporter: str
+    state: DisputeState = "open"
+    ruling_index: int | None = None
+    ruling_event: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """The newest attestation of one issuer about one agent.
+
+    Attributes:
+        index: its leaf.
+        time_ms: that leaf's log time, from which its freshness counts.
+        issuer: who attests, canonical DID.
+        subject: whom, canonical DID.
+        evidence_kind: ``self``, ``third-party`` or ``hardware``.
+        nonce: base64url, as it was asked for.
+        code_digest: base64url, or None.
+        model: canonical JSON of the model, or None.
+        runtime: slug, or None.
+        behaviour_digest: base64url, or None.
+        evidence_digest: base64url, or None.
+        appraisal: what a third party makes of it, or None.
+    """
+
+    index: int
+    time_ms: int
+    issuer: str
+    subject: str
+    evidence_kind: str
+    nonce: str
+    code_digest: str | None = None
+    model: str | None = None
+    runtime: str | None = None
+    behaviour_digest: str | None = None
+    evidence_digest: str | None = None
+    appraisal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

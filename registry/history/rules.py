@@ -2,7 +2,7 @@
 
 One function per leaf kind, each checking first and changing the draft last, so a refusal leaves the draft as it was.
 The sequencer and the audit both come through `admit`: there is no other place where a leaf changes anything. What
-concerns DIDs and their keys is in `rules_did.py`.
+concerns DIDs and their keys is in `rules_did.py`; what is recorded and shown but not counted, in `rules_evidence.py`.
 
 Spec: FORMATS "Genesis", "Registration", "Epoch", "Edges and contexts"; specs/history.md.
 """
@@ -27,13 +27,22 @@ from registry.history.errors import (
     StateTransitionError,
     SubjectStateError,
 )
-from registry.history.ground import Place, active_agent, check_signer, genesis_of, set_state
+from registry.history.ground import Place, active_agent, check_signer, genesis_of, set_state, standing_agent
+from registry.history.live import end_live, replace_live
 from registry.history.rules_did import (
     admit_did_operation,
     admit_did_witness,
     admit_key_observation,
     admit_registration,
     check_witnessed_next,
+)
+from registry.history.rules_evidence import (
+    admit_action_record,
+    admit_affiliation,
+    admit_attestation,
+    admit_dispute,
+    admit_receipt,
+    admit_ruling,
 )
 from registry.history.state import AgentState, Draft, Epoch, EpochAhead, Genesis, LiveStatement, RootList
 from registry.history.statement import (
@@ -71,10 +80,17 @@ def admit(draft: Draft, verified: VerifiedStatement, place: Place) -> None:
             admit_registration(draft, statement, place)
         case CredentialStatement(credential=credential):
             _CREDENTIAL_RULES[credential.kind.name](draft, credential, place)
-            if credential.kind.signer == "agent":
-                issuer = draft.canonical_did(credential.issuer)
-                note_act(draft, issuer, place)
-                draft.reputation.own_act(issuer, index=place.index, time_ms=place.time_ms)
+            for actor in _actors(credential):
+                did = draft.canonical_did(actor)
+                note_act(draft, did, place)
+                draft.reputation.own_act(did, index=place.index, time_ms=place.time_ms)
+
+
+def _actors(credential: UnverifiedCredential) -> tuple[str, ...]:
+    """Return whose act a credential is: its issuer's, and of a receipt both parties'; the registry's are nobody's."""
+    if credential.kind.signer not in ("agent", "any"):
+        return ()
+    return credential.signers if credential.kind.name == "receipt" else (credential.issuer,)
 
 
 def _check_genesis_order(kind: str, place: Place) -> None:
@@ -216,7 +232,7 @@ def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) ->
         note_act(draft, target.did, place)
     apply_edge = draft.reputation.vouch if kind == "vouch" else draft.reputation.report
     apply_edge(issuer, target.did, context=context, index=place.index, time_ms=place.time_ms)
-    replaced = _replace_live(draft, credential, issuer, target.did, index=place.index)
+    replaced = replace_live(draft, credential.event_id, _live_of(draft, credential, place))
     if kind == "vouch":
         draft.head = replace(
             draft.head,
@@ -233,47 +249,39 @@ def _admit_passport(draft: Draft, credential: UnverifiedCredential, place: Place
     version = None if published is None else published.version_id
     if version is not None and credential.subject.get("versionId") != version:
         raise PassportBindingError
-    _replace_live(draft, credential, agent.did, agent.did, index=place.index)
+    replace_live(draft, credential.event_id, _live_of(draft, credential, place))
     draft.agents[agent.did] = replace(agent, passport_index=place.index, passport_event=credential.event_id)
     note_passport(draft, agent.did, credential, place)
 
 
-def _replace_live(draft: Draft, credential: UnverifiedCredential, issuer: str, subject: str, *, index: int) -> bool:
-    """Record the statement as the live one of its key; say whether it replaced another."""
-    context = credential.subject.get("context")
-    key = (credential.kind.name, issuer, subject, context or "")
-    old = draft.newest.get(key)
-    if old is not None:
-        del draft.live[old]
-    draft.newest[key] = credential.event_id
-    draft.live[credential.event_id] = LiveStatement(index, credential.kind.name, issuer, subject, context)
-    return old is not None
+def _live_of(draft: Draft, credential: UnverifiedCredential, place: Place) -> LiveStatement:
+    issuer, subject = draft.canonical_did(credential.issuer), draft.canonical_did(credential.subject_id)
+    return LiveStatement(place.index, credential.kind.name, issuer, subject, credential.subject.get("context"))
 
 
 def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
     """An issuer ends its own live statement; a suspended issuer may still take back what it said."""
-    agent = draft.find_agent(credential.issuer)
-    if agent is None or agent.state in ("revoked", "deactivated"):
-        active_agent(draft, credential.issuer)
+    agent = standing_agent(draft, credential.issuer)
     revoked = base64url_decode(credential.subject["event"])
     live = draft.live.get(revoked)
-    issuer, subject = draft.canonical_did(credential.issuer), draft.canonical_did(credential.subject_id)
-    if live is None or live.issuer != issuer or live.subject != subject:
+    if live is None or live.issuer != agent.did or live.subject != draft.canonical_did(credential.subject_id):
         raise NothingToRevokeError
-    if live.kind == "passport" and agent is not None:
-        draft.agents[agent.did] = replace(agent, passport_index=None, passport_event=None)
-    else:
-        draft.reputation.withdraw(
-            "vouch" if live.kind == "vouch" else "report",
-            live.issuer,
-            target=live.subject,
-            context=live.context,
-            edge_index=live.index,
-            index=place.index,
-            time_ms=place.time_ms,
-        )
-    del draft.live[revoked]
-    del draft.newest[(live.kind, live.issuer, live.subject, live.context or "")]
+    match live.kind:
+        case "passport":
+            draft.agents[agent.did] = replace(agent, passport_index=None, passport_event=None)
+        case "vouch" | "report":
+            draft.reputation.withdraw(
+                "vouch" if live.kind == "vouch" else "report",
+                live.issuer,
+                target=live.subject,
+                context=live.context,
+                edge_index=live.index,
+                index=place.index,
+                time_ms=place.time_ms,
+            )
+        case _:  # a badge, an attestation, an open dispute: nothing counted it
+            pass
+    end_live(draft, revoked, live)
     if live.kind == "vouch":
         draft.head = replace(
             draft.head,
@@ -294,4 +302,10 @@ _CREDENTIAL_RULES: dict[str, Callable[[Draft, UnverifiedCredential, Place], None
     "passport": _admit_passport,
     "revocation": _admit_revocation,
     "key_observation": admit_key_observation,
+    "affiliation": admit_affiliation,
+    "dispute": admit_dispute,
+    "ruling": admit_ruling,
+    "receipt": admit_receipt,
+    "action_record": admit_action_record,
+    "attestation": admit_attestation,
 }

@@ -103,7 +103,7 @@ def _parties(draft: Draft, verified: VerifiedStatement) -> tuple[Party, ...]:
             signers = subjects = [draft.canonical_did(presentation.holder)]
         case CredentialStatement(credential=credential):
             signers = [draft.canonical_did(did) for did in credential.signers]
-            subjects = [draft.canonical_did(credential.subject_id)]
+            subjects = [draft.canonical_did(did) for did in credential.subjects]
     roles: dict[str, set[str]] = {}
     for did in signers:
         roles.setdefault(did, set()).add("signer")

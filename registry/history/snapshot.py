@@ -1,7 +1,7 @@
 """The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
 
 Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
-Format ``bonafides/state/3``: one canonical JSON document; the score's tables ride in it as base64url.
+Format ``bonafides/state/4``: one canonical JSON document; the score's tables ride in it as base64url.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from registry.errors import ParseError
 from registry.history.observation import Observation, ObservedKey, observed_document
 from registry.history.state import (
     Agent,
+    Attestation,
     ChainHead,
+    Dispute,
     Epoch,
     Genesis,
     Head,
@@ -32,7 +34,7 @@ from registry.history.state import (
 from registry.reputation.continuity import NEW_CONTROL, ClassifiedChange, Control
 from registry.reputation.state import ReputationState
 
-FORMAT = "bonafides/state/3"
+FORMAT = "bonafides/state/4"
 MAX_BYTES = 4 << 30
 MAX_NODES = 1 << 31
 MAX_DEPTH = 64
@@ -73,6 +75,8 @@ def dump_state(state: LogState) -> bytes:
             [base64url_encode(event), s.index, s.kind, s.issuer, s.subject, s.context]
             for event, s in tables.live.items()
         ],
+        "disputes": [[base64url_encode(report), *_dispute_wire(one)] for report, one in tables.disputes.items()],
+        "attestations": [[base64url_encode(event), asdict(one)] for event, one in tables.attestations.items()],
         "silenced": sorted(state.silenced),
         "journal": [[c.index, c.did, c.was_silenced] for c in state.journal],
         "times": state.times,
@@ -107,6 +111,8 @@ def load_state(data: bytes) -> LogState:
         events={base64url_decode(row[0]): row[1] for row in document["events"]},
         live=live,
         newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
+        disputes={base64url_decode(row[0]): _dispute_from(row) for row in document["disputes"]},
+        attestations={base64url_decode(event): Attestation(**one) for event, one in document["attestations"]},
     )
     return LogState(
         head=_head_from(document["head"]),
@@ -148,6 +154,18 @@ def _observation_wire(one: Observation) -> list[Any]:
 def _observation_from(row: list[Any]) -> Observation:
     keys = tuple(ObservedKey(key[0], key[1], tuple(key[2])) for key in row[7])
     return Observation(row[1], row[2], row[3], row[4], row[5], row[6], keys)
+
+
+def _dispute_wire(one: Dispute) -> list[Any]:
+    ruling = None if one.ruling_event is None else base64url_encode(one.ruling_event)
+    event = base64url_encode(one.event_id)
+    return [event, one.index, one.time_ms, one.issuer, one.reporter, one.state, one.ruling_index, ruling]
+
+
+def _dispute_from(row: list[Any]) -> Dispute:
+    event, index, time_ms, issuer, reporter, state, ruling_index, ruling = row[1:]
+    ruled = None if ruling is None else base64url_decode(ruling)
+    return Dispute(base64url_decode(event), index, time_ms, issuer, reporter, state, ruling_index, ruled)
 
 
 def _agent_wire(agent: Agent) -> list[Any]:

@@ -18,7 +18,9 @@ from registry.history.overlay import Overlay
 from registry.history.records import (
     Agent,
     AgentState,
+    Attestation,
     ChainHead,
+    Dispute,
     Epoch,
     EpochAhead,
     Genesis,
@@ -33,7 +35,9 @@ from registry.reputation.state import ReputationState
 __all__ = [
     "Agent",
     "AgentState",
+    "Attestation",
     "ChainHead",
+    "Dispute",
     "Draft",
     "Epoch",
     "EpochAhead",
@@ -58,7 +62,8 @@ class Tables:
 
     Keyed by the DID under which an agent first came (its canonical DID), but `aliases` (a later name to that DID),
     `logs` (SCID of a did:webvh log to the DID under which it first came, hosted or observed) and `paths` (path below the
-    public URL to that DID).
+    public URL to that DID). By event id: `events`, `live`, `attestations` (those that are live), and `disputes`, whose key
+    is the live report.
     """
 
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -72,6 +77,8 @@ class Tables:
     events: dict[bytes, int] = field(default_factory=dict)
     live: dict[bytes, LiveStatement] = field(default_factory=dict)
     newest: dict[StatementKey, bytes] = field(default_factory=dict)
+    disputes: dict[bytes, Dispute] = field(default_factory=dict)
+    attestations: dict[bytes, Attestation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,8 @@ class Draft:
         self.events = Overlay(tables.events)
         self.live = Overlay(tables.live)
         self.newest = Overlay(tables.newest)
+        self.disputes = Overlay(tables.disputes)
+        self.attestations = Overlay(tables.attestations)
         self._overlays: tuple[Overlay[Any, Any], ...] = (
             self.agents,
             self.chains,
@@ -170,6 +179,8 @@ class Draft:
             self.events,
             self.live,
             self.newest,
+            self.disputes,
+            self.attestations,
         )
         self.reputation: ReputationDraft = state.reputation.draft()
         self.silenced_changes: dict[str, bool] = {}

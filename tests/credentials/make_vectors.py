@@ -12,6 +12,7 @@ from typing import Any
 
 from did_methods.codec import base64url_encode
 from did_methods.timestamp import format_timestamp
+from registry.credentials.issue_evidence import countersign_receipt
 from registry.credentials.model import parse_credential
 from registry.credentials.presentation import parse_presentation
 from tests.credentials.builders import (
@@ -23,6 +24,7 @@ from tests.credentials.builders import (
     ORIGIN,
     OTHER_ORIGIN,
     OWNER,
+    PEER,
     REGISTRY_DID,
     REGISTRY_DOCUMENT,
     REGISTRY_LOGIN,
@@ -35,7 +37,9 @@ from tests.credentials.builders import (
     resigned,
     vouch,
 )
+from tests.credentials.builders_evidence import affiliation, attestation, delegation, half_receipt, receipt, standing
 from tests.credentials.test_model import REFUSED as MALFORMED
+from tests.credentials.test_model_evidence import REFUSED as MALFORMED_EVIDENCE
 from tests.credentials.test_presentation import REFUSED as MALFORMED_PRESENTATIONS
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors" / "credential"
@@ -55,6 +59,25 @@ UNVERIFIED: dict[str, tuple[dict[str, Any], str]] = {
     "signed by a stranger": (resigned(vouch(), MALLORY), "issuer_key_mismatch"),
     "signed with a login key": (resigned(VALID["quarantine"][1](), REGISTRY_LOGIN), "verification_method_purpose"),
     "strength changed after signing": (changed(vouch(), "credentialSubject", "strength", value=100), "proof_invalid"),
+    "receipt with the other's proof by a stranger": (
+        changed(receipt(), "proof", 1, "proofValue", value=receipt()["proof"][0]["proofValue"]),
+        "proof_invalid",
+    ),
+    "receipt signed too long ago by both": (
+        countersign_receipt(half_receipt(now_ms=NOW_MS - HOUR_MS), signer=PEER, now_ms=NOW_MS - HOUR_MS, domain=ORIGIN),
+        "created_too_old",
+    ),
+    "receipt with one proof for another log": (
+        countersign_receipt(half_receipt(domain=OTHER_ORIGIN), signer=PEER, now_ms=NOW_MS, domain=ORIGIN),
+        "domain_mismatch",
+    ),
+    "attestation dated back": (attestation(now_ms=NOW_MS - HOUR_MS), "created_too_old"),
+    "affiliation expired": (
+        affiliation(now_ms=NOW_MS - 2 * HOUR_MS, valid_until_ms=NOW_MS),
+        "credential_expired",
+    ),
+    "delegation expired": (delegation(now_ms=NOW_MS - 2 * HOUR_MS, valid_until_ms=NOW_MS), "credential_expired"),
+    "standing raised": (changed(standing(), "credentialSubject", "scoreMicros", value=99_000_000), "proof_invalid"),
     "owner's proof changed": (
         changed(owned_passport(), "proof", 1, "created", value="2026-11-20T08:59:59Z"),
         "proof_invalid",
@@ -98,7 +121,7 @@ def pages() -> dict[Path, str]:
     files[valid / "presentation.json"] = _case(
         shown.document, challenge=CHALLENGE, eventId=base64url_encode(shown.event_id)
     )
-    for reason, (document, code, *_) in {**MALFORMED, **UNVERIFIED}.items():
+    for reason, (document, code, *_) in {**MALFORMED, **MALFORMED_EVIDENCE, **UNVERIFIED}.items():
         files[invalid / _name(reason)] = _case(document, code=code)
     for reason, (document, code) in {**MALFORMED_PRESENTATIONS, **UNVERIFIED_PRESENTATIONS}.items():
         files[invalid / f"presentation-{_name(reason)}"] = _case(document, code=code, challenge=CHALLENGE)

@@ -68,7 +68,9 @@ def test_names_and_types_are_unique() -> None:
     assert len(KINDS_BY_TYPE) == len(KINDS_BY_NAME) == len(KINDS)
     for kind in KINDS:
         assert kind.type.endswith("Credential")
-        assert kind.type.startswith("Agent" if kind.signer in ("agent", "any") else "Registry")
+        # A ruling and a standing are the registry's, and travel with the agent that they are about.
+        agents = kind.signer in ("agent", "any") or kind.name in ("ruling", "standing")
+        assert kind.type.startswith("Agent" if agents else "Registry")
 
 
 def test_log_statements_are_logged() -> None:

@@ -15,6 +15,7 @@ from did_methods.webvh_state import WebvhState
 from registry.history.replay import replay_leaf, verify_leaf
 from registry.history.snapshot import dump_state, load_state
 from registry.history.state import LogState, scid_of
+from tests.support import evidence
 from tests.support.drafts import fingerprint
 from tests.support.identity_log import (
     adopt,
@@ -94,8 +95,39 @@ class LogMachine(RuleBasedStateMachine):
     def revoke(self, who: int, back: int) -> None:
         """Take back one of the newest statements, perhaps somebody else's."""
         leaf = self.log.leaves[-min(back, len(self.log.leaves))]
-        if leaf.kind in ("vouch", "report", "passport"):
+        if leaf.kind in ("vouch", "report", "passport", "affiliation", "attestation", "dispute"):
             self.attempt(self.log.revocation_document(self.people[who], leaf))
+
+    @rule(
+        source=PEOPLE, subject=PEOPLE, what=st.sampled_from(["affiliation", "receipt", "attestation", "action_record"])
+    )
+    def give_evidence(self, source: int, subject: int, what: str) -> None:
+        """Give a badge, a receipt or an attestation, perhaps of oneself, or record an action."""
+        first, second = self.people[source], self.people[subject]
+        if what == "action_record" or source == subject:
+            make = evidence.action_record if what == "action_record" else evidence.attestation
+            self.attempt(make(self.log, first))
+        else:
+            self.attempt(getattr(evidence, what)(self.log, first, second))
+
+    @rule(who=PEOPLE, back=st.integers(1, 12), word=st.sampled_from([None, None, "upheld", "dismissed"]))
+    def contest(self, who: int, back: int, word: Any) -> None:
+        """Dispute one of the newest reports, perhaps one about somebody else, or rule on a dispute."""
+        leaf = self.log.leaves[-min(back, len(self.log.leaves))]
+        actor = self.people[who]
+        if leaf.kind == "report" and word is None and self.log.documents[leaf.index]["issuer"] != actor.did:
+            self.attempt(evidence.dispute(self.log, actor, leaf))
+        elif leaf.kind == "dispute" and word is not None:
+            self.attempt(evidence.ruling(self.log, leaf, word))
+
+    @invariant()
+    def disputes_hang_on_live_reports(self) -> None:
+        """A dispute never outlives its report, and only an open one is live; an attestation that is kept is live."""
+        tables = self.log.state.tables
+        for report, one in tables.disputes.items():
+            assert tables.live[report].kind == "report"
+            assert (one.event_id in tables.live) == (one.state == "open")
+        assert set(tables.attestations) == {event for event, one in tables.live.items() if one.kind == "attestation"}
 
     @rule(who=PEOPLE)
     def show_passport(self, who: int) -> None:
