@@ -62,6 +62,7 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/1.0/identifiers/{identifier}"): _Note(body=_JSON, answer="application/did-resolution"),
     ("get", "/status-lists/{list_id}"): _Note(answer="application/vc"),
     ("post", "/credentials/status"): _Note(body=_JSON, caller="operator"),
+    ("post", "/v1/status-entries"): _Note(body=_JSON, caller="operator"),
     ("get", "/checkpoint"): _Note(answer="text/plain"),
     ("get", "/metrics"): _Note(answer="text/plain"),
     ("get", "/tile/{path}"): _Note(answer="application/octet-stream"),

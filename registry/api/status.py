@@ -1,4 +1,4 @@
-"""Status lists over HTTP: anybody reads them, the operator sets what stands in them.
+"""Status lists over HTTP: anybody reads them, the operator gives out places and sets what stands there.
 
 Spec: VC-BITSTRING-STATUS-LIST 3.1, 4; VCALM 0.9 "Update Status", "Get Status List"; RFC 9110 12.5.1, 13.1.2;
 specs/status-list.md.
@@ -7,7 +7,7 @@ specs/status-list.md.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final, TypeGuard
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -72,9 +72,33 @@ async def post_credential_status(request: Request) -> Response:
     name, entry, value = body.get("credentialId"), body.get("credentialStatus"), body.get("status")
     if body.keys() - _MEMBERS or not isinstance(entry, dict) or not isinstance(value, int):
         raise StatusUpdateError("send credentialId, credentialStatus and status")
-    if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _MAX_ID_CHARACTERS):
-        raise StatusUpdateError("credentialId is not a short string")
+    _check_id(name)
     await run_in_threadpool(
         lambda: api.registry.statuses.set_status(credential_id=name, entry=entry, value=value, by=caller.name)
     )
     return json_response({"credentialId": name, "credentialStatus": entry, "status": value} | api.profile)
+
+
+@router.post("/v1/status-entries", status_code=201)
+async def post_status_entries(request: Request) -> Response:
+    """Give out entries for a credential that is signed elsewhere (operator): ``{"purposes", "credentialId", "messages"}``."""
+    api = state_of(request)
+    api.guard.authenticate(request, "operator")
+    body = await read_json(request, max_bytes=EVENT_BODY_BYTES)
+    name, purposes, messages = body.get("credentialId"), body.get("purposes"), body.get("messages", [])
+    if body.keys() - {"credentialId", "purposes", "messages"} or not _are_texts(purposes) or not _are_texts(messages):
+        raise StatusUpdateError("send purposes, and messages where there are such, as lists of strings")
+    _check_id(name)
+    entries = await run_in_threadpool(
+        lambda: api.registry.statuses.allocate(purposes=purposes, credential_id=name, messages=messages)
+    )
+    return json_response({"credentialStatus": entries} | api.profile, 201)
+
+
+def _check_id(name: Any) -> None:
+    if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= _MAX_ID_CHARACTERS):
+        raise StatusUpdateError("credentialId is not a short string")
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -5,7 +5,7 @@ The operator root key is not needed here: what it signs is made offline and sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from did_methods.timestamp import format_timestamp
@@ -50,6 +50,27 @@ class Operator:
     def release(self, did: str, *, reason: str) -> dict[str, Any]:
         """End an agent's suspension; arguments as `quarantine`."""
         return self._transport.post("/v1/releases", {"did": did, "reason": reason})
+
+    def status_entries(
+        self, purposes: Sequence[str], *, credential_id: str | None = None, messages: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Ask for status entries to put into a credential before it is signed.
+
+        Args:
+            purposes: ``revocation``, ``suspension``, ``message``.
+            credential_id: by which its status is to be set later; None where its entries will name it.
+            messages: what the values of ``message`` mean.
+
+        Returns:
+            Members of `credentialStatus`, one for each purpose.
+        """
+        body: dict[str, Any] = {"purposes": list(purposes)}
+        if credential_id is not None:
+            body["credentialId"] = credential_id
+        if messages:
+            body["messages"] = list(messages)
+        found = self._transport.post("/v1/status-entries", body).get("credentialStatus")
+        return [dict(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     def set_status(self, credential_id: str | None, entry: Mapping[str, Any], value: bool | int) -> dict[str, Any]:
         """Set the status of a credential that this registry gave a status.

@@ -112,13 +112,18 @@ class StatusService:
     # ------------------------------------------------------------ giving out and setting
 
     def allocate(
-        self, *, purposes: Sequence[str], issuer: str, credential_id: str | None = None, messages: Sequence[str] = ()
+        self,
+        *,
+        purposes: Sequence[str],
+        issuer: str | None = None,
+        credential_id: str | None = None,
+        messages: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         """Give out a place for each purpose; on the disk when this returns, and never given out again.
 
         Args:
             purposes: ``revocation``, ``suspension``, ``message``, each once.
-            issuer: DID that signs the credential and its lists.
+            issuer: DID that signs the lists; None is the first one that has lists here, for credentials signed elsewhere.
             credential_id: by which the credential's status is to be set later; None where entries alone will name it.
             messages: what the values of ``message`` mean, 2 to 256 texts, a power of two.
 
@@ -135,6 +140,7 @@ class StatusService:
             raise StatusKindError("name each purpose once")
         if bool(messages) != (MESSAGE in purposes):
             raise StatusKindError("messages belong to the purpose message")
+        issuer = next(iter(self._signers), "") if issuer is None else issuer
         if issuer not in self._signers:
             raise StatusKeyMissingError
         credential = _digest(credential_id)

@@ -187,3 +187,47 @@ def test_every_status_is_there_after_a_restart(tmp_path: Path) -> None:
         world.registry.statuses.add_signer(world.operator.did, JcsListSigner(world.operator.signer))
         assert _get(world, issued[0]).body == before
         assert _update(world, PURPOSE, status=False).code == "status_irreversible"
+
+
+# ---------------------------------------------------------------- giving out
+
+
+def test_entries_for_a_credential_signed_elsewhere(world: World, issued: list[dict[str, Any]]) -> None:
+    """The operator gets entries in the same lists, other places, and sets them by the id that it told."""
+    body = {"purposes": ["revocation", "message"], "messages": ["a", "b"], "credentialId": "urn:uuid:6"}
+    answer = world.web.post("/v1/status-entries", body, headers=OPERATOR)
+    assert answer.status == 201
+    found = answer.json["credentialStatus"]
+    assert [one["statusPurpose"] for one in found] == ["revocation", "message"]
+    assert found[0]["statusListCredential"] == issued[0]["statusListCredential"]
+    assert found[0]["statusListIndex"] != issued[0]["statusListIndex"]
+    assert _update(world, PURPOSE, credentialId="urn:uuid:6").status == 200
+    assert (_status(world, found[0]), _status(world, issued[0])) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        ({"purposes": ["revocation"]}, {}, "bearer_key_required"),
+        ({"purposes": ["revocation"]}, GATEWAY, "operator_only"),
+        ({}, OPERATOR, "status_update_malformed"),
+        ({"purposes": "revocation"}, OPERATOR, "status_update_malformed"),
+        ({"purposes": [1]}, OPERATOR, "status_update_malformed"),
+        ({"purposes": ["revocation"], "credentialId": 1}, OPERATOR, "status_update_malformed"),
+        ({"purposes": ["revocation"], "more": 1}, OPERATOR, "status_update_malformed"),
+        ({"purposes": ["message"], "messages": [1, 2]}, OPERATOR, "status_update_malformed"),
+        ({"purposes": []}, OPERATOR, "status_kind_unsupported"),
+        ({"purposes": ["refresh"]}, OPERATOR, "status_kind_unsupported"),
+    ],
+)
+def test_entries_are_the_operators_to_give(
+    world: World, issued: list[dict[str, Any]], body: dict[str, Any], headers: dict[str, str], code: str
+) -> None:
+    """Without the operator's key, or for what is not kept here, none is given out."""
+    assert world.web.post("/v1/status-entries", body, headers=headers).code == code
+
+
+def test_without_a_key_for_lists_none_is_given_out(world: World) -> None:
+    """A registry that signs no lists says so."""
+    answer = world.web.post("/v1/status-entries", {"purposes": ["revocation"]}, headers=OPERATOR)
+    assert (answer.status, answer.code) == (503, "status_key_missing")

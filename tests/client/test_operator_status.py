@@ -15,9 +15,9 @@ def test_the_operator_sets_a_status(live: Live) -> None:
     statuses, root = live.world.registry.statuses, live.world.operator
     statuses.add_signer(root.did, JcsListSigner(root.signer))
     named = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
-    first, second = (
-        statuses.allocate(purposes=("revocation",), issuer=root.did, credential_id=name)[0] for name in ("a", "b")
-    )
+    first, second = (live.operator.status_entries(["revocation"], credential_id=name)[0] for name in ("a", "b"))
+    (told,) = live.operator.status_entries(["message"], messages=["no", "yes"])
+    assert live.operator.set_status(None, told, value=1)["status"] == 1
     assert live.operator.set_status("a", named, value=True)["status"] is True
     assert statuses.is_revoked_here(parse_status_entry(first))
     assert not statuses.is_revoked_here(parse_status_entry(second))
