@@ -302,6 +302,12 @@ STATUS_REFRESHES_WAITING: Annotated[
     int,
     Limit("lists", "to be fetched for decisions that did not wait; more are dropped, because whoever asks asks again"),
 ] = 32
+STATUS_REFRESHES_PER_ISSUER: Annotated[
+    int, Limit("lists", "of those, named by credentials of one issuer: hosts that hang delay nobody else's lists")
+] = 4
+STATUS_REFRESHES_AT_A_TIME: Annotated[
+    int, Limit("fetches", "of those, each holding a thread for 10 s at the worst")
+] = 8
 
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[

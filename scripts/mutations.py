@@ -190,6 +190,45 @@ MUTATIONS = (
         ("tests/attacks/test_floods.py::test_one_batch_holds_no_more_than_the_budget",),
     ),
     Mutation(
+        6,
+        "an-unread-status-is-a-good-one",
+        (
+            (
+                "registry/services/status.py",
+                "        except BonafidesError:\n            return True",
+                "        except BonafidesError:\n            return False",
+            ),
+        ),
+        (
+            "tests/attacks/test_status_attacks.py::test_a_place_that_is_not_here_is_unread",
+            "tests/attacks/test_status_attacks.py::test_a_list_of_somebody_else_frees_nobody",
+        ),
+    ),
+    Mutation(
+        6,
+        "a-revocation-can-be-taken-back",
+        (
+            (
+                "registry/services/status.py",
+                "if shard.kind.purpose == REVOCATION and not value",
+                "if False and not value",
+            ),
+        ),
+        (
+            "tests/services/test_status.py::test_a_revocation_is_seen_at_once_and_for_ever",
+            "tests/services/test_status.py::test_revoking_and_taking_back_at_once",
+        ),
+    ),
+    Mutation(
+        6,
+        "a-stale-list-is-used",
+        (("registry/services/status_elsewhere.py", "return self.from_ms <= now_ms < self.until_ms", "return True"),),
+        (
+            "tests/services/test_status_elsewhere.py::test_a_copy_is_used_for_its_ttl",
+            "tests/services/test_status_elsewhere.py::test_a_stale_copy_is_no_copy",
+        ),
+    ),
+    Mutation(
         7,
         "the-two-hashes-are-swapped",
         (

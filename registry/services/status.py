@@ -283,7 +283,7 @@ class StatusService:
             return read_status(self._own_list(url[len(self._base) :]), entry)
         found = look(url, now_ms)
         if found is None:
-            self._elsewhere.refresh_later(url)
+            self._elsewhere.refresh_later(url, issuer=issuer)
             raise StatusRetrievalError("no copy of the list may be used now")
         check_status_list(found, entry, issuer=issuer, now_ms=now_ms)
         return read_status(found, entry)

@@ -110,9 +110,9 @@ class ListsElsewhere:
         self._clock = clock
         self._kept: BoundedCache[_Kept] = BoundedCache(limits.STATUS_LISTS_KEPT, weight=limits.STATUS_LISTS_KEPT_BYTES)
         self._flights: SingleFlight[_Kept] = SingleFlight()
-        self._later = ThreadPoolExecutor(1, "status")
+        self._later = ThreadPoolExecutor(limits.STATUS_REFRESHES_AT_A_TIME, "status")
         self._mutex = threading.Lock()
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, str] = {}
 
     def close(self) -> None:
         """Drop fetches that have not begun; one that has ends with its own time limits."""
@@ -153,18 +153,25 @@ class ListsElsewhere:
             raise kept.error.with_traceback(None)
         return kept.list
 
-    def refresh_later(self, url: str) -> None:
+    def refresh_later(self, url: str, *, issuer: str) -> None:
         """Fetch a list in the background, for a caller that cannot wait: the next request finds it.
 
-        A few wait at a time; more are dropped, because whoever asks will ask again.
+        A few wait at a time, and of one issuer fewer: whoever names hosts that hang delays its own lists. More are
+        dropped, because whoever asks will ask again.
+
+        Args:
+            url: of the list.
+            issuer: of the credential that points at it.
         """
         kept = self._kept.get(url)
         if kept is not None and kept.holds_at(self._clock.now_ms()):
             return
         with self._mutex:
-            if url in self._waiting or len(self._waiting) >= limits.STATUS_REFRESHES_WAITING:
+            full = len(self._waiting) >= limits.STATUS_REFRESHES_WAITING
+            mine = sum(one == issuer for one in self._waiting.values())
+            if full or url in self._waiting or mine >= limits.STATUS_REFRESHES_PER_ISSUER:
                 return
-            self._waiting.add(url)
+            self._waiting[url] = issuer
         with suppress(RuntimeError):  # closed: the registry is stopping
             self._later.submit(self._refresh, url)
 
@@ -175,7 +182,7 @@ class ListsElsewhere:
             _LOG.info("a status list elsewhere is not usable: %s", error.code)
         finally:
             with self._mutex:
-                self._waiting.discard(url)
+                del self._waiting[url]
 
     # ------------------------------------------------------------ fetching
 

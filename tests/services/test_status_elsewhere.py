@@ -259,12 +259,28 @@ def test_what_waits_is_bounded(lists: Lists) -> None:
     held = threading.Event()
     lists.files.before = lambda: held.wait(5)
     for number in range(100):
-        lists.lists.refresh_later(f"https://issuer.example.com/lists/{number}")
+        lists.lists.refresh_later(f"https://issuer.example.com/lists/{number}", issuer=f"did:example:{number}")
     assert len(lists.lists._waiting) == limits.STATUS_REFRESHES_WAITING
     lists.service.close()
     held.set()
     assert _ended(lists, GOOD)
-    assert len(lists.files.asked) <= 2
+    assert len(lists.files.asked) <= limits.STATUS_REFRESHES_AT_A_TIME
+
+
+def test_an_issuer_of_slow_hosts_delays_its_own_lists(lists: Lists) -> None:
+    """One issuer's lists that hang take a few places; the list of another is fetched meanwhile."""
+    held = threading.Event()
+    lists.files.before = lambda: LIST_URL in lists.files.asked[-1:] or held.wait(5)
+    for number in range(50):
+        lists.lists.refresh_later(f"https://slow.example.com/{number}", issuer="did:example:slow")
+    assert len(lists.lists._waiting) == limits.STATUS_REFRESHES_PER_ISSUER
+    assert _ended(lists, GOOD)
+    end = time.monotonic() + 4
+    while LIST_URL in lists.lists._waiting and time.monotonic() < end:
+        time.sleep(0.001)
+    assert not _ended(lists, GOOD)
+    held.set()
+    _settle(lists)
 
 
 def test_status_list_prefix() -> None:
