@@ -164,6 +164,49 @@ FOREIGN_CPU_SECONDS: Annotated[
     int, Limit("seconds", "processor time of one child, ten times what its calls need together")
 ] = 60
 
+# --- JSON-LD documents: the child processes that expand and canonicalise them ----------------------------------------
+JSON_LD_CONTEXT_TERMS: Annotated[
+    int,
+    Limit(
+        "terms", "looked at or copied while contexts are applied: ten times what a credential with five contexts needs"
+    ),
+] = 60_000
+JSON_LD_QUADS: Annotated[
+    int, Limit("statements", "of one document: twice what a body of the largest size says in honest credentials")
+] = 4_000
+JSON_LD_TWINS: Annotated[
+    int,
+    Limit("blank nodes", "that look alike at first sight in one document: telling them apart may take for ever"),
+] = 500
+JSON_LD_CALL_MS: Annotated[
+    int,
+    Limit("ms", "a credential takes the child a few; whatever takes this long is a poisoned graph, and ends the child"),
+] = 1_500
+JSON_LD_START_MS: Annotated[
+    int, Limit("ms", "an interpreter, the libraries and the contexts load in a tenth of it on a quiet machine")
+] = 15_000
+JSON_LD_CHILDREN: Annotated[
+    int, Limit("processes", "one is enough for most; the second works while the first is held up by a poisoned graph")
+] = 2
+JSON_LD_WAITING: Annotated[
+    int, Limit("calls", "callers at a time, each holding a thread; beyond, they are told to come back")
+] = 16
+JSON_LD_REQUEST_BYTES: Annotated[
+    int, Limit("bytes", "one call of the child: a document of the largest size and its proof options")
+] = 262_144
+JSON_LD_ANSWER_BYTES: Annotated[
+    int, Limit("bytes", "canonical statements of one call; a statement of honest credentials has below 300 bytes")
+] = 4_194_304
+JSON_LD_MEMORY_BYTES: Annotated[
+    int, Limit("bytes", "data of a child, several times what the largest document needs; beyond, it dies alone")
+] = 536_870_912
+JSON_LD_CALLS_PER_CHILD: Annotated[
+    int, Limit("calls", "a child is replaced after as many, so that no leak of the libraries grows for ever")
+] = 50_000
+JSON_LD_CPU_SECONDS: Annotated[
+    int, Limit("seconds", "processor time of one child, several times what its calls need together")
+] = 900
+
 # --- DIDs hosted elsewhere, and logs witnessed for others ------------------------------------------------------------
 OBSERVATION_GAP_MS: Annotated[
     int, Limit("ms", "between two looks at one agent's DID elsewhere, whoever asks: its host is not ours to load")

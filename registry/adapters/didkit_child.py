@@ -1,27 +1,20 @@
-"""The child process that holds didkit: reads one request a line, writes one answer a line, and nothing else.
+"""The child process that holds didkit: documents of foreign DIDs, and signatures of the suites before Data Integrity.
 
-Started by ``didkit_process.py`` as ``python -I -m registry.adapters.didkit_child``. The only module that imports
-didkit. Before the first request it gives up what it does not need: memory and processor time beyond its share, and the
-ability to open anything, sockets included, so that no DID makes it reach out. It ends by ``os._exit``, because the
-library crashes at the ordinary end of an interpreter, and at the end of its input, which is also the end of its parent.
+Started by ``didkit_process.py``. The only module that imports didkit. No DID makes it reach out: when it answers, it can
+open nothing (``child_side.py``). What it says of a signature is what the library says, and is judged by nobody here.
 
-A request is ``{"id": 1, "op": "resolve", "did": "did:pkh:…"}``; the answer ``{"id": 1, "document": "<JSON text>"}`` or
-``{"id": 1, "error": "<word>"}``. The first line says ``{"ready": "<version>"}`` or ``{"absent": true}``.
+Requests: ``{"op": "resolve", "did": "did:pkh:…"}`` is answered by ``{"document": "<JSON text>"}`` or
+``{"error": "<word>"}``.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import os
-import signal
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from did_methods.codec import parse_json_object
 from did_methods.foreign_ids import FOREIGN_METHODS
+from registry.adapters import child_side
 
 MAX_REQUEST_BYTES: Final = 8_192
 
@@ -47,7 +40,7 @@ class _Didkit:
     async def _resolve(self, did: str) -> str:
         return str(await self._library.resolve_did(did, _NO_OPTIONS))
 
-    def resolve(self, request: dict[str, Any]) -> dict[str, str]:
+    def resolve(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the document of a DID as the library wrote it, or one word on why there is none."""
         did = request["did"]
         if not did.startswith(_PREFIXES):
@@ -64,69 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: words of the command line without the program; None for those of this process.
     """
-    options = _parse_arguments(arguments)
-    _limit({"DATA": options.memory_bytes, "CPU": options.cpu_seconds, "FSIZE": 0, "CORE": 0})
-    # The library may print; what it prints must not be read as an answer.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    try:
-        didkit = _Didkit()
-    except ImportError:
-        _write(answers, {"absent": True})
-        os._exit(0)
-    _limit({"NOFILE": 0})
-    _write(answers, {"ready": didkit.version})
-    _serve(sys.stdin.buffer, answers, {"resolve": didkit.resolve}, call_seconds=options.call_ms / 1_000)
-    os._exit(0)
+    child_side.run(_load, max_request_bytes=MAX_REQUEST_BYTES, arguments=arguments)
 
 
-def _serve(
-    requests: BinaryIO,
-    answers: BinaryIO,
-    operations: dict[str, Callable[[dict[str, Any]], dict[str, str]]],
-    *,
-    call_seconds: float,
-) -> None:
-    while (line := requests.readline(MAX_REQUEST_BYTES + 1)).endswith(b"\n"):
-        # The alarm's own action ends the process, also one that is stuck in the library with its parent gone.
-        _set_alarm(call_seconds)
-        request = parse_json_object(line, max_bytes=MAX_REQUEST_BYTES)
-        answer = operations[request["op"]](request)
-        _write(answers, {"id": request["id"], **answer})
-        _set_alarm(0)
-
-
-def _write(answers: BinaryIO, message: dict[str, Any]) -> None:
-    remaining = memoryview(json.dumps(message).encode("ascii") + b"\n")
-    while remaining:
-        remaining = remaining[answers.write(remaining) :]
-
-
-def _set_alarm(seconds: float) -> None:
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def _limit(limits: dict[str, int]) -> None:
-    """Lower limits of this process for good, where the system has such limits."""
-    try:
-        import resource
-    except ImportError:  # not a POSIX system: the parent's own time limit is what is left
-        return
-    for name, value in limits.items():
-        number = getattr(resource, f"RLIMIT_{name}", None)
-        if number is None:
-            continue
-        _soft, hard = resource.getrlimit(number)
-        lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (lowered, lowered))
-
-
-def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="didkit_child", description="answers the registry; not for people")
-    for name in ("--memory-bytes", "--cpu-seconds", "--call-ms"):
-        parser.add_argument(name, type=int, required=True)
-    return parser.parse_args(arguments)
+def _load() -> tuple[str, Mapping[str, child_side.Operation]]:
+    didkit = _Didkit()
+    return didkit.version, {"resolve": didkit.resolve}
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def test_a_running_child_has_given_up_what_it_does_not_need(process: DidkitProce
             process.resolve(DID)
         return
     assert process.resolve(DID) is not None
-    assert process._child is not None
-    pid = process._child._process.pid
+    assert process._supervisor._child is not None
+    pid = process._supervisor._child._process.pid
     expected = {
         "NOFILE": 0,
         "FSIZE": 0,
@@ -128,15 +128,15 @@ def test_a_request_that_is_cut_off_ends_the_child(line: str) -> None:
 
 def test_a_child_that_is_stuck_ends_by_itself() -> None:
     """The child's own alarm ends it though nobody is left to kill it."""
-    done = _run("from registry.adapters import didkit_child as c\nc._set_alarm(0.05)\nwhile True: pass")
+    done = _run("from registry.adapters import child_side as c\nc.set_alarm(0.05)\nwhile True: pass")
     assert done.returncode == -signal.SIGALRM
 
 
 def test_a_child_gets_no_more_memory_than_its_share() -> None:
     """A child that grows dies alone."""
     done = _run(
-        "from registry.adapters import didkit_child as c\n"
-        "c._limit({'DATA': 200_000_000})\n"
+        "from registry.adapters import child_side as c\n"
+        "c.limit({'DATA': 200_000_000})\n"
         "try:\n    bytearray(400_000_000)\nexcept MemoryError:\n    print('refused')\n"
     )
     assert done.stdout == "refused\n"
@@ -146,8 +146,8 @@ def test_a_child_can_open_nothing() -> None:
     """After the limits are set, neither a socket nor a file can be opened."""
     done = _run(
         "import socket\n"
-        "from registry.adapters import didkit_child as c\n"
-        "c._limit({'NOFILE': 0, 'NO_SUCH_LIMIT': 0})\n"
+        "from registry.adapters import child_side as c\n"
+        "c.limit({'NOFILE': 0, 'NO_SUCH_LIMIT': 0})\n"
         "for attempt in (socket.socket, lambda: open('/etc/passwd')):\n"
         "    try:\n        attempt()\n    except OSError:\n        print('refused')\n"
     )
@@ -158,8 +158,8 @@ def test_the_library_reaches_no_host_where_it_would() -> None:
     """A method that asks a host reaches ours before the limits are set, and none after: the limits are what holds it."""
     done = _run(
         "import asyncio, json, socket, threading\n"
-        "from registry.adapters import didkit_child as c\n"
-        "try:\n    didkit = c._Didkit()\nexcept ImportError:\n    print('absent'); raise SystemExit\n"
+        "from registry.adapters import child_side as c\n"
+        "try:\n    from registry.adapters.didkit_child import _Didkit; didkit = _Didkit()\nexcept ImportError:\n    print('absent'); raise SystemExit\n"
         "server = socket.create_server(('127.0.0.1', 0))\n"
         "visits = threading.Semaphore(0)\n"
         "def serve():\n"
@@ -174,7 +174,7 @@ def test_the_library_reaches_no_host_where_it_would() -> None:
         "threading.Thread(target=serve, daemon=True).start()\n"
         "attempt(); before = visits.acquire(timeout=20)\n"
         "while visits.acquire(timeout=0.3): pass\n"
-        "c._limit({'NOFILE': 0})\n"
+        "c.limit({'NOFILE': 0})\n"
         "attempt(); after = visits.acquire(timeout=0.5)\n"
         "print('reached', before, 'then', after, flush=True)\n"
         "import os; os._exit(0)\n"

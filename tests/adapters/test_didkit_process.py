@@ -83,7 +83,7 @@ def _is_running(pid: int) -> bool:
 def test_one_child_answers_many_calls(start: Start) -> None:
     """The child is started with the first call, and the same one answers the next."""
     process = start("pid")
-    assert process._child is None
+    assert process._supervisor._child is None
     assert _pid(process) == _pid(process)
     assert process.resolve(DID)["id"] == DID  # type: ignore[index]
 
@@ -97,7 +97,7 @@ def test_a_child_that_errs_is_ended(start: Start, mode: str) -> None:
     process = start(mode)
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID)
-    assert process._child is None
+    assert process._supervisor._child is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_answer_that_is_not_exactly_one_answer_is_not_taken(start: Start, mod
     process = start(mode)
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID)
-    assert process._child is None
+    assert process._supervisor._child is None
 
 
 def test_an_answer_to_nobody_is_not_given_to_the_next_caller(start: Start) -> None:
@@ -140,7 +140,7 @@ def test_a_child_that_hangs_is_killed(start: Start, mode: str) -> None:
     process = start(mode, HASTY)
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID)
-    assert process._child is None
+    assert process._supervisor._child is None
 
 
 def test_a_child_that_never_gets_ready_is_killed(start: Start) -> None:
@@ -148,7 +148,7 @@ def test_a_child_that_never_gets_ready_is_killed(start: Start) -> None:
     process = start("hangs-at-start", ChildLimits(start_ms=200))
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID)
-    assert process._child is None
+    assert process._supervisor._child is None
 
 
 def test_a_child_is_started_again_after_it_died(start: Start) -> None:
@@ -165,8 +165,8 @@ def test_a_child_that_died_between_calls_costs_nothing(start: Start) -> None:
     process = start("pid")
     first = _pid(process)
     os.kill(first, 9)
-    assert process._child is not None
-    process._child._process.wait()
+    assert process._supervisor._child is not None
+    process._supervisor._child._process.wait()
     assert _pid(process) != first
 
 
@@ -179,16 +179,16 @@ def test_failures_in_a_row_are_paused_and_a_success_ends_it(start: Start) -> Non
     for _ in range(5):
         with pytest.raises(ForeignUnavailableError):
             process.resolve(DID + "die")
-        pauses.append(process._not_before - clock.seconds)
+        pauses.append(process._supervisor._not_before - clock.seconds)
         with pytest.raises(ForeignUnavailableError):
             process.resolve(DID + "die")
-        clock.seconds = process._not_before
+        clock.seconds = process._supervisor._not_before
     # The first failure has no pause, so the second call of that turn failed too, and counted.
     assert pauses == [0, 2, 3, 3, 3]
     assert process.resolve(DID) == {"id": DID}
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID + "die")
-    assert process._not_before == clock.seconds
+    assert process._supervisor._not_before == clock.seconds
 
 
 def test_nothing_is_started_during_a_pause(start: Start) -> None:
@@ -198,10 +198,10 @@ def test_nothing_is_started_during_a_pause(start: Start) -> None:
     for _ in range(2):
         with pytest.raises(ForeignUnavailableError):
             process.resolve(DID)
-    assert process._failures == 2
+    assert process._supervisor._failures == 2
     with pytest.raises(ForeignUnavailableError):
         process.resolve(DID)
-    assert process._failures == 2
+    assert process._supervisor._failures == 2
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_a_refusal_is_an_answer(start: Start, mode: str, refusal: type[Exception
     process = start(mode)
     with pytest.raises(refusal):
         process.resolve(DID)
-    assert process._child is not None
-    assert process._failures == 0
+    assert process._supervisor._child is not None
+    assert process._supervisor._failures == 0
 
 
 def test_no_document_is_an_answer(start: Start) -> None:
@@ -273,10 +273,10 @@ def test_an_idle_child_is_stopped_and_started_again(start: Start) -> None:
     process = start("pid", ChildLimits(call_ms=60_000, start_ms=60_000, idle_ms=50), clock)
     first = _pid(process)
     clock.seconds += 1
-    timer = process._idle_timer
+    timer = process._supervisor._idle_timer
     assert timer is not None
     timer.join()
-    assert process._child is None
+    assert process._supervisor._child is None
     assert not _is_running(first)
     assert _pid(process) != first
 
@@ -285,7 +285,7 @@ def test_a_busy_child_is_not_stopped(start: Start) -> None:
     """The timer of a child that was used meanwhile waits for what is left."""
     clock = Clock()
     process = start("pid", ChildLimits(call_ms=60_000, start_ms=60_000, idle_ms=50), clock)
-    first, timer = _pid(process), process._idle_timer
+    first, timer = _pid(process), process._supervisor._idle_timer
     assert timer is not None
     timer.join()  # the clock stands still, so no time has passed without a call
     assert _pid(process) == first
@@ -318,7 +318,7 @@ def test_closing_does_not_wait_for_a_call(start: Start) -> None:
     caller = threading.Thread(target=call)
     caller.start()
     started.wait()
-    wait_until(lambda: process._child is not None or not caller.is_alive())
+    wait_until(lambda: process._supervisor._child is not None or not caller.is_alive())
     process.close()
     caller.join()
     assert len(failures) == 1
@@ -334,7 +334,7 @@ def test_too_many_callers_are_told_so(start: Start) -> None:
 
     caller = threading.Thread(target=call)
     caller.start()
-    wait_until(lambda: not process._places._value or not caller.is_alive())
+    wait_until(lambda: not process._supervisor._places._value or not caller.is_alive())
     with pytest.raises(ForeignUnavailableError, match="too many"):
         process.resolve(DID)
     process.close()
