@@ -15,6 +15,7 @@ from did_methods.data_integrity import parse_proofs, verify_proof
 from did_methods.errors import BonafidesError
 from did_methods.timestamp import parse_timestamp
 from registry import limits
+from registry.credentials.json_ld import SafeExpander
 from registry.credentials.status_entry import parse_status_entry
 from registry.credentials.status_list import decode_status_list, parse_status_list
 from registry.storage.engine import Database
@@ -240,6 +241,23 @@ def test_a_list_is_a_signed_credential(lists: Lists) -> None:
     verify_proof(found, proof, lists.signer.signing_key.public_key)
     assert proof.verification_method == lists.signer.verification_method
     assert parse_timestamp(found["validFrom"]) <= proof.created_ms <= lists.clock.now_ms()
+
+
+def test_lists_and_entries_are_sound_json_ld(lists: Lists) -> None:
+    """Every member of them is a term of the W3C's own contexts, so they can be signed in the RDF suites too."""
+    texts = tuple(f"message {value}" for value in range(256))
+    entries = _allocate(lists, "revocation", "suspension", "message", messages=texts)
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": lists.issuer,
+        "credentialSubject": {"id": "did:example:subject"},
+        "credentialStatus": entries,
+    }
+    expander = SafeExpander()
+    assert len(expander.quads(credential)) > 3 * 256
+    for one in entries:
+        assert expander.quads(_list_of(lists, one))
 
 
 def test_a_list_is_signed_once_until_something_changes(lists: Lists) -> None:
