@@ -358,6 +358,11 @@ CONTEXTS_PER_PAIR: Annotated[
 ] = 8
 ROOTS: Annotated[int, Limit("DIDs", "a root list fits in one leaf, and every root can be looked at by a person")] = 64
 
+DISCLOSURE_FILE_BYTES: Annotated[int, Limit("bytes", "64 openings of the longest form, and their frame")] = 589_824
+STANDING_VALID_MS: Annotated[
+    int, Limit("ms", "of a signed standing: a quarantine, and new reports, are seen within the hour")
+] = 3_600_000
+
 # --- Decisions ----------------------------------------------------------------------------------------------------
 DECISION_RECORD_BUFFER: Annotated[
     int, Limit("records", "buffered decision records not yet on disk; when full, the next decision waits for the disk")

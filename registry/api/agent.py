@@ -15,11 +15,12 @@ from did_methods.codec import base64url_encode, parse_json
 from did_methods.timestamp import format_timestamp, parse_timestamp
 from registry.api.event import check_writer
 from registry.api.state import ApiState, state_of
-from registry.api.wire import did_in_path, json_response, read_body, read_json
+from registry.api.wire import NO_STORE, did_in_path, json_response, read_body, read_json
 from registry.errors import ParseError
 from registry.limits import EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
 from registry.log.entry import LEAF_DEPTH
 from registry.services.agent import Standing, agent_wire, change_wire, continuity_wire
+from registry.services.evidence import dispute_wire
 
 router = APIRouter(tags=["agents"])
 STANDING_MAX_AGE_S = 5
@@ -89,9 +90,14 @@ async def get_agent_state(request: Request) -> Response:
 
 @router.get("/v1/agents/{did}/standing")
 async def get_standing(request: Request) -> Response:
-    """Return an agent's score, record and factors, overall or in one ``context``, now or ``at`` an instant to come."""
+    """Return an agent's score, record and factors, overall or in one ``context``, now or ``at`` an instant to come.
+
+    With ``format=credential`` it is the standing of now as a credential that the registry signs.
+    """
     api = state_of(request)
     did = did_in_path(request, prefix="/v1/agents/", suffix="standing")
+    if "format" in request.query_params:
+        return await _signed_standing(api, request, did)
     # Read at steps of the cache's lifetime, so that an unchanged log gives an unchanged ETag within one step.
     step = STANDING_MAX_AGE_S * 1_000
     instant = api.registry.clock.now_ms() // step * step
@@ -107,6 +113,14 @@ async def get_standing(request: Request) -> Response:
     if etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
+
+
+async def _signed_standing(api: ApiState, request: Request, did: str) -> Response:
+    if request.query_params["format"] != "credential" or "at" in request.query_params:
+        raise QueryError("the format is credential, of the standing of now")
+    context, now_ms = context_query(request), api.registry.clock.now_ms()
+    document = await run_in_threadpool(lambda: api.registry.authority.standing(did, context=context, now_ms=now_ms))
+    return Response(orjson.dumps(document), 200, NO_STORE, "application/vc")
 
 
 @router.get("/v1/agents/{did}/continuity")
@@ -133,6 +147,7 @@ async def get_vouches(request: Request) -> Response:
             "event": base64url_encode(one.event_id),
             "weight": None if one.weight_micros is None else one.weight_micros / 1_000_000,
             "contribution": None if one.share_micros is None else one.share_micros / 1_000_000,
+            "dispute": None if one.dispute is None else dispute_wire(one.event_id, one.dispute),
         }
         for one in shown
     ]

@@ -19,11 +19,13 @@ from starlette.responses import Response
 from did_methods.errors import BonafidesError
 from registry.api import (
     agent,
+    context,
     decision,
     did_files,
     did_resolution,
     did_witness,
     event,
+    evidence,
     gateway,
     log,
     operation,
@@ -64,6 +66,8 @@ def create_app(registry: Registry) -> FastAPI:
         agent,
         standing,
         event,
+        evidence,
+        context,
         decision,
         log,
         did_files,

@@ -42,7 +42,7 @@ _RESOLUTION_OPTIONS: Final = ("versionId", "versionTime", "versionNumber", "serv
 _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/agents"): _Note(body=_JSON),
     ("get", "/v1/agents"): _Note(query=("after", "limit")),
-    ("get", "/v1/agents/{did}/standing"): _Note(query=("at", "context")),
+    ("get", "/v1/agents/{did}/standing"): _Note(query=("at", "context", "format")),
     ("get", "/v1/standings"): _Note(query=("top", "bottom", "by", "at", "context")),
     ("get", "/v1/agents/{did}/events"): _Note(query=("before", "limit")),
     ("post", "/v1/agents/{did}/did-log"): _Note(body=_JSON),
@@ -53,6 +53,8 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/epochs"): _Note(body=_JSON, caller="operator"),
     ("post", "/v1/quarantines"): _Note(body=_JSON, caller="operator"),
     ("post", "/v1/releases"): _Note(body=_JSON, caller="operator"),
+    ("post", "/v1/rulings"): _Note(body=_JSON, caller="operator"),
+    ("get", "/contexts/bonafides/v1"): _Note(answer="application/ld+json"),
     ("get", "/v1/gateways"): _Note(caller="operator"),
     ("post", "/v1/gateways"): _Note(body=_JSON, caller="operator"),
     ("delete", "/v1/gateways/{name}"): _Note(caller="operator"),

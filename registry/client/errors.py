@@ -196,3 +196,17 @@ class OwnerSignatureError(ParseError):
 
     code = "owner_signature_needed"
     title = "The owner has to counter-sign the passport"
+
+
+class ReceiptContentError(VerificationError):
+    """A receipt that was offered is not about what this agent knows, or not for its log."""
+
+    code = "receipt_content_mismatch"
+    title = "The receipt does not say what happened"
+
+
+class StandingError(VerificationError):
+    """The registry's signed standing does not verify, or is another one than was asked for."""
+
+    code = "standing_invalid"
+    title = "The signed standing is not valid"

@@ -48,8 +48,9 @@ from registry.client.errors import (
     NextKeysMissingError,
 )
 from registry.client.files import AgentFiles
+from registry.client.recorder import Recorder
 from registry.client.signing import Identity, committed_key
-from registry.client.speaker import Receipt, Speaker
+from registry.client.speaker import Receipt
 from registry.client.transport import did_segment
 
 _SEED: Final = 32
@@ -87,7 +88,7 @@ class _Change:
     deactivate: bool = False
 
 
-class Keeper(Speaker):
+class Keeper(Recorder):
     """A speaker that also holds the keys of its DID log."""
 
     def __init__(

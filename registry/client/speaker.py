@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -24,7 +24,6 @@ from registry.client.transport import Transport, did_segment
 from registry.client.view import AcceptedEvent, RegistryIdentity, RegistryView, parse_event
 from registry.credentials.commitments import SALT_BYTES, Disclosure, make_disclosure
 from registry.credentials.issue import (
-    issue_capability,
     issue_passport,
     issue_report,
     issue_revocation,
@@ -34,7 +33,6 @@ from registry.credentials.presentation import build_presentation, request_challe
 
 URL_VARIABLE: Final = "BONAFIDES_URL"
 PRESENTATION_S: Final = 30
-GRANT_S: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,14 @@ class Receipt:
     Attributes:
         accepted: where each event stands in the log; the statement itself is the last.
         document: the registry's signed acceptance.
+        statement: what was sent, complete with proof.
+        disclosures: openings of its commitments; keep them, for nobody can make them again.
     """
 
     accepted: tuple[AcceptedEvent, ...]
     document: Mapping[str, Any] = field(repr=False)
+    statement: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    disclosures: tuple[Disclosure, ...] = field(default=(), repr=False)
 
     @property
     def event(self) -> str:
@@ -133,7 +135,13 @@ class Speaker:
     # ------------------------------------------------------------ statements
 
     def vouch(
-        self, did: str, *, strength: int = 50, context: str | None = None, private: Mapping[str, Any] | None = None
+        self,
+        did: str,
+        *,
+        strength: int = 50,
+        context: str | None = None,
+        private: Mapping[str, Any] | None = None,
+        share: bool = True,
     ) -> Receipt:
         """Vouch for another agent: stake own standing on it. A newer vouch replaces the older.
 
@@ -141,20 +149,21 @@ class Speaker:
             did: the other agent.
             strength: 1 to 100, recorded and shown.
             context: capability domain, a slug; None counts overall only.
-            private: names and values that the public document only commits to; they travel beside it.
+            private: names and values that the public document only commits to; see `Receipt.disclosures`.
+            share: give the registry the openings too, which it keeps where they can be erased.
 
         Raises:
             BonafidesError: ``self_vouch``, ``registry_refused``, ``registry_unreachable``, ``acceptance_invalid``.
         """
-        hidden = _disclosures(private)
+        hidden = make_disclosures(private)
         document = issue_vouch(
             subject=did,
             strength=strength,
             context=context,
-            commitments=_digests(hidden),
+            commitments=digests(hidden),
             **self._issuing(statement=True),
         )
-        return self.submit(document, openings=[one.text for one in hidden])
+        return self.submit(document, disclosures=hidden, share=share)
 
     def report(
         self,
@@ -164,6 +173,7 @@ class Speaker:
         category: str | None = None,
         context: str | None = None,
         private: Mapping[str, Any] | None = None,
+        share: bool = True,
     ) -> Receipt:
         """Report that another agent did wrong; arguments and errors as `vouch`.
 
@@ -173,17 +183,18 @@ class Speaker:
             category: what kind of wrong, a slug.
             context: capability domain, a slug; None counts overall only.
             private: particulars that the public document only commits to.
+            share: as in `vouch`.
         """
-        hidden = _disclosures(private)
+        hidden = make_disclosures(private)
         document = issue_report(
             subject=did,
             severity=severity,
             category=category,
             context=context,
-            commitments=_digests(hidden),
+            commitments=digests(hidden),
             **self._issuing(statement=True),
         )
-        return self.submit(document, openings=[one.text for one in hidden])
+        return self.submit(document, disclosures=hidden, share=share)
 
     def revoke(self, event: str) -> Receipt:
         """Take back a statement of one's own.
@@ -194,10 +205,7 @@ class Speaker:
         Raises:
             BonafidesError: ``event_not_found`` and as `vouch`.
         """
-        place, logged = parse_event(self.view().transport.get(f"/v1/events/{did_segment(event)}"))
-        if place.event != event or base64url_encode(event_id(logged)) != event:
-            raise RegistryAnswerError("that is another event")
-        subject = logged.get("credentialSubject")
+        subject = self._logged(event).get("credentialSubject")
         about = subject.get("id", "") if isinstance(subject, dict) else ""
         document = issue_revocation(subject=about, event=base64url_decode(event), **self._issuing(statement=True))
         return self.submit(document)
@@ -212,6 +220,7 @@ class Speaker:
         runtime: str,
         scope: Sequence[str] = (),
         private: Mapping[str, Any] | None = None,
+        share: bool = True,
     ) -> Receipt:
         """Log the agent's passport: what it is for, and the code and model it runs.
 
@@ -223,8 +232,9 @@ class Speaker:
             runtime: slug.
             scope: slugs of what the agent confines itself to.
             private: names and values that the public document only commits to.
+            share: as in `vouch`.
         """
-        hidden = _disclosures(private)
+        hidden = make_disclosures(private)
         document = issue_passport(
             purpose=purpose,
             capabilities=capabilities,
@@ -233,54 +243,29 @@ class Speaker:
             runtime=runtime,
             scope=scope,
             version_id=self._version_id(),
-            commitments=_digests(hidden),
+            commitments=digests(hidden),
             **self._issuing(),
         )
-        return self.submit(document, openings=[one.text for one in hidden])
+        return self.submit(document, disclosures=hidden, share=share)
 
-    def grant(
-        self,
-        did: str,
-        *,
-        actions: Sequence[str],
-        resources: Sequence[Resource] = (),
-        context: str | None = None,
-        valid_s: int = GRANT_S,
-    ) -> dict[str, Any]:
-        """Sign a capability for another agent; give it to that agent, which presents it. It is not logged.
-
-        Args:
-            did: the agent that may.
-            actions: action names, each may end in an asterisk.
-            resources: what on; none means anything.
-            context: capability domain, a slug.
-            valid_s: how long, seconds.
-        """
-        now_ms = self._clock.now_ms()
-        return issue_capability(
-            signer=self._ring.signer,
-            uuid=str(uuid4()),
-            now_ms=now_ms,
-            subject=did,
-            actions=actions,
-            resources=[parse_resource(one) for one in resources],
-            context=context,
-            valid_until_ms=now_ms + valid_s * 1_000,
-        )
-
-    def submit(self, document: Mapping[str, Any], *, openings: Sequence[str] = ()) -> Receipt:
+    def submit(
+        self, document: Mapping[str, Any], *, disclosures: Sequence[Disclosure] = (), share: bool = True
+    ) -> Receipt:
         """Send a signed statement and keep the registry's acceptance.
 
         Args:
             document: complete with proof.
-            openings: disclosures to keep beside it.
+            disclosures: openings of its commitments.
+            share: give them to the registry, which keeps them where they can be erased; else they stay here.
 
         Raises:
             BonafidesError: ``registry_refused``, ``registry_unreachable``, ``acceptance_invalid``.
         """
-        body = {"event": dict(document), "openings": list(openings)} if openings else dict(document)
+        openings = [one.text for one in disclosures] if share else []
+        body = {"event": dict(document), "openings": openings} if openings else dict(document)
         self.view().identity()  # nothing is sent to another registry than before
-        return self._receipt(self.view().transport.post("/v1/events", body), [event_id(dict(document))])
+        receipt = self._receipt(self.view().transport.post("/v1/events", body), [event_id(dict(document))])
+        return replace(receipt, statement=dict(document), disclosures=tuple(disclosures))
 
     # ------------------------------------------------------------ showing who one is
 
@@ -331,6 +316,13 @@ class Speaker:
         )
 
     # ------------------------------------------------------------ inside
+
+    def _logged(self, event: str) -> dict[str, Any]:
+        """Return a logged statement by its event id."""
+        place, logged = parse_event(self.view().transport.get(f"/v1/events/{did_segment(event)}"))
+        if place.event != event or base64url_encode(event_id(logged)) != event:
+            raise RegistryAnswerError("that is another event")
+        return logged
 
     def _presentation(
         self,
@@ -386,11 +378,13 @@ class Speaker:
         return Receipt(accepted, document)
 
 
-def _disclosures(private: Mapping[str, Any] | None) -> list[Disclosure]:
+def make_disclosures(private: Mapping[str, Any] | None) -> list[Disclosure]:
+    """Return an opening for each name and value, each with a salt of its own."""
     return [
         make_disclosure(name, value, salt=secrets.token_bytes(SALT_BYTES)) for name, value in (private or {}).items()
     ]
 
 
-def _digests(disclosures: Sequence[Disclosure]) -> list[str]:
+def digests(disclosures: Sequence[Disclosure]) -> list[str]:
+    """Return what the public document says of openings."""
     return [one.digest for one in disclosures]

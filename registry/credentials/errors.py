@@ -175,3 +175,17 @@ class CommitmentNotFoundError(VerificationError):
 
     code = "commitment_not_found"
     title = "The document does not commit to this disclosure"
+
+
+class DisclosureFileError(ParseError):
+    """The file is not a disclosure file of the known format."""
+
+    code = "disclosure_file_malformed"
+    title = "Not a disclosure file"
+
+
+class DisclosureEventError(VerificationError):
+    """The disclosure file belongs to another document."""
+
+    code = "disclosure_event_mismatch"
+    title = "The disclosures are those of another document"

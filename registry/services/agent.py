@@ -16,7 +16,7 @@ from registry.adapters.system_clock import Clock
 from registry.credentials.errors import ChallengeMissingError
 from registry.errors import ParseError
 from registry.history.errors import AgentExistsError, AgentUnknownError
-from registry.history.state import Agent, Draft, LogState
+from registry.history.state import Agent, Dispute, Draft, LogState
 from registry.history.statement import RegistrationStatement, Statement, parse_statement
 from registry.limits import EVENTS_PAGE
 from registry.reputation.continuity import ClassifiedChange, Control
@@ -62,7 +62,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ShownStatement:
-    """A live vouch or report about an agent, with what it contributes now (None: its issuer has no voice)."""
+    """A live vouch or report about an agent, what it contributes now (None: its issuer has no voice), whether it is disputed."""
 
     kind: str
     issuer: str
@@ -71,6 +71,7 @@ class ShownStatement:
     event_id: bytes
     weight_micros: int | None
     share_micros: int | None
+    dispute: Dispute | None
 
 
 class AgentService:
@@ -253,6 +254,7 @@ class AgentService:
                         event_id,
                         None if part is None else part.weight_micros,
                         None if part is None else part.slow_micros,
+                        self._state.tables.disputes.get(event_id),
                     )
                 )
         return shown

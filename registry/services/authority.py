@@ -1,4 +1,4 @@
-"""What the registry itself signs: epochs, quarantine and release, keys observed elsewhere, acceptances. And how a log begins.
+"""What the registry itself signs: epochs, states, rulings, standings, keys observed elsewhere, acceptances. How a log begins.
 
 Every statement goes through the same door as everybody's. The operator root signs the genesis, root lists and
 revocations of agents; it is used here once, at the first start, and may then be kept offline.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 from uuid import uuid4
 
 from did_methods.codec import base64url_decode
@@ -16,6 +16,7 @@ from did_methods.keys import KeySigner
 from registry.adapters.key_file import KeyRing
 from registry.credentials.issue_registry import (
     AcceptedEvent,
+    StandingFigures,
     issue_acceptance,
     issue_epoch,
     issue_genesis,
@@ -23,16 +24,26 @@ from registry.credentials.issue_registry import (
     issue_quarantine,
     issue_release,
     issue_root_list,
+    issue_ruling,
+    issue_standing,
 )
 from registry.credentials.presentation import build_presentation, sign_presentation
 from registry.errors import DependencyError
+from registry.history.errors import AgentUnknownError, DisputeNotOpenError
 from registry.history.rules import preview_epoch
 from registry.history.state import Draft, LogState
 from registry.history.statement import Statement, parse_statement
-from registry.limits import EPOCH_CHANGED_VOUCHES_PERMILLE, EPOCH_INTERVAL_MS, EPOCH_MINIMUM_GAP_MS
+from registry.limits import (
+    EPOCH_CHANGED_VOUCHES_PERMILLE,
+    EPOCH_INTERVAL_MS,
+    EPOCH_MINIMUM_GAP_MS,
+    STANDING_VALID_MS,
+)
 from registry.services.sequencer import Accepted, Sequencer, Submission
 
-_REPLAY = "replay"
+Ruling: TypeAlias = Literal["upheld", "dismissed"]
+
+_REPLAY: Final = "replay"
 
 
 class GenesisMissingError(DependencyError):
@@ -124,6 +135,84 @@ class Authority:
             domain=self._origin(),
         )
         return Submission([parse_statement(document)])
+
+    # ------------------------------------------------------------ disputes
+
+    def ruling(self, dispute: bytes, *, word: Ruling, reason: str, now_ms: int) -> Submission:
+        """Return a submission that ends an open dispute.
+
+        Args:
+            dispute: event id of the dispute, 32 bytes.
+            word: ``upheld`` where the dispute is right, ``dismissed`` where the report is.
+            reason: slug.
+            now_ms: the wall clock.
+
+        Raises:
+            DisputeNotOpenError: ``dispute_not_open``.
+        """
+        live, head = self._state.tables.live.get(dispute), self._state.head
+        if live is None or live.kind != "dispute":
+            raise DisputeNotOpenError
+        document = issue_ruling(
+            signer=self._signer,
+            subject=live.issuer,
+            reporter=live.subject,
+            dispute=dispute,
+            ruling=word,
+            reason=reason,
+            uuid=str(uuid4()),
+            now_ms=head.last_time_ms if head.genesis is not None and head.genesis.profile == _REPLAY else now_ms,
+            domain=self._origin(),
+        )
+        return Submission([parse_statement(document)])
+
+    # ------------------------------------------------------------ standings
+
+    def standing(self, did: str, *, context: str | None, now_ms: int) -> dict[str, object]:
+        """Sign an agent's standing now, to be shown elsewhere; it is not logged.
+
+        Args:
+            did: any name of the agent; the credential is about that name.
+            context: capability domain, a slug; None overall.
+            now_ms: the wall clock; a newer entry moves the instant forward.
+
+        Raises:
+            AgentUnknownError: ``agent_unknown``.
+
+        Spec: specs/kinds/standing.md
+        """
+        while True:
+            tree = self._sequencer.tree
+            with self._sequencer.lock:
+                head = self._state.head
+                if head.size != tree.size:
+                    continue  # the log grew in between: figures and root are those of one tree
+                agent = self._state.find_agent(did)
+                if agent is None:
+                    raise AgentUnknownError
+                instant = max(now_ms, head.last_time_ms)
+                reading = self._state.reputation.reading(agent.did, context, now_ms=instant)
+                break
+        figures = StandingFigures(
+            state=agent.state,
+            score_micros=reading.score_micros,
+            record_micros=reading.record_micros,
+            confidence_micros=reading.confidence_micros,
+            rules=head.genesis.rules if head.genesis else "",
+            tree_size=tree.size,
+            root_hash=tree.root(),
+            time_ms=instant,
+            context=context,
+        )
+        return issue_standing(
+            signer=self._signer,
+            subject=did,
+            origin=self._origin(),
+            figures=figures,
+            uuid=str(uuid4()),
+            created_ms=instant,
+            valid_until_ms=instant + STANDING_VALID_MS,
+        )
 
     # ------------------------------------------------------------ keys observed elsewhere
 

@@ -36,6 +36,9 @@ READS = {
     "/v1/agents/{did}/standing": "application/json",
     "/v1/agents/{did}/vouches": "application/json",
     "/v1/agents/{did}/events": "application/json",
+    "/v1/agents/{did}/evidence": "application/json",
+    "/v1/agents/{did}/standing?format=credential": "application/vc",
+    "/contexts/bonafides/v1": "application/ld+json",
     "/v1/events/{event}": "application/json",
     "/.well-known/did.jsonl": "text/jsonl; charset=utf-8",
     "/.well-known/did.json": "application/did+json",
@@ -55,6 +58,7 @@ PUBLIC_LOG = (
     "/.well-known/did.json",
     "/agents/alice/did.jsonl",
     "/agents/alice/did.json",
+    "/contexts/bonafides/v1",
 )
 
 
