@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from did_methods.canonical import canonicalize
 from did_methods.timestamp import format_timestamp
-from registry.cli.options import Context, Url, connect, named_did
+from registry.cli.options import Context, Url, connect, look_at, named_did
 from registry.cli.output import Json, Output, make_table, no_table
 
 _MICRO = 1_000_000
@@ -28,6 +29,9 @@ def standing(
         str | None,
         typer.Option("--at", help="An instant from the last log entry on: 2026-12-24T12:00:00Z, or last."),
     ] = None,
+    credential: Annotated[
+        bool, typer.Option("--credential", help="Print the standing of now as a credential that the registry signs.")
+    ] = False,
     context: Context = None,
     url: Url = None,
     as_json: Json = False,
@@ -44,6 +48,11 @@ def standing(
     if by not in ("score", "record"):
         raise typer.BadParameter("score or record", param_hint="--by")
     output, transport = Output(as_json=as_json), connect(url)
+    if credential:
+        if did is None or at is not None or top is not None or bottom is not None:
+            raise typer.BadParameter("give a DID and nothing but a context", param_hint="--credential")
+        typer.echo(canonicalize(look_at(url).standing_credential(did, context=context)).decode())
+        return
     if did is None:
         if top is None and bottom is None:
             top = 20

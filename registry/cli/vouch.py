@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from did_methods.canonical import canonicalize
 from registry.cli.options import As, Context, Did, Url, load_agent
-from registry.cli.output import Json, Output, short_did
-from registry.errors import ParseError
-
-if TYPE_CHECKING:
-    from registry.client.speaker import Receipt
-
-Private = Annotated[
-    list[str] | None,
-    typer.Option("--private", help="NAME=TEXT that the public statement only commits to; repeat it."),
-]
-
-
-class PrivateOptionError(ParseError):
-    """What is private has a name and a text."""
-
-    code = "private_option_invalid"
-    title = "Write what is private as NAME=TEXT"
+from registry.cli.output import Json, short_did
+from registry.cli.private import Disclosures, Private, kept_in, parse_private, tell_receipt
 
 
 def vouch(
@@ -34,6 +18,7 @@ def vouch(
     strength: Annotated[int, typer.Option("--strength", min=1, max=100, help="Recorded and shown.")] = 50,
     context: Context = None,
     private: Private = None,
+    disclosures: Disclosures = None,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -43,8 +28,11 @@ def vouch(
     Example: bonafides vouch did:webvh:Qm… --strength 80 --context payments
     """
     agent = load_agent(as_name, url)
-    receipt = agent.vouch(did, strength=strength, context=context, private=_private(private))
-    _tell(as_json, receipt, f"{agent.name} vouches for {short_did(did)}")
+    hidden, share = parse_private(private, disclosures), disclosures is None
+    with kept_in(disclosures) as keep:
+        receipt = agent.vouch(did, strength=strength, context=context, private=hidden, share=share)
+        keep(receipt)
+    tell_receipt(as_json, receipt, f"{agent.name} vouches for {short_did(did)}")
 
 
 def report(
@@ -53,6 +41,7 @@ def report(
     category: Annotated[str | None, typer.Option("--category", help="What kind of wrong, a slug.")] = None,
     context: Context = None,
     private: Private = None,
+    disclosures: Disclosures = None,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -62,8 +51,12 @@ def report(
     Example: bonafides report did:webvh:Qm… --category fraud --private invoice=2026-117
     """
     agent = load_agent(as_name, url)
-    receipt = agent.report(did, severity=severity, category=category, context=context, private=_private(private))
-    _tell(as_json, receipt, f"{agent.name} reports {short_did(did)}")
+    hidden, share = parse_private(private, disclosures), disclosures is None
+    said: dict[str, Any] = {"severity": severity, "category": category, "context": context}
+    with kept_in(disclosures) as keep:
+        receipt = agent.report(did, **said, private=hidden, share=share)
+        keep(receipt)
+    tell_receipt(as_json, receipt, f"{agent.name} reports {short_did(did)}")
 
 
 def revoke(
@@ -72,12 +65,12 @@ def revoke(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Take back a vouch or report of your own.
+    """Take back what you said: a vouch, a report, a badge, an attestation, an open dispute.
 
     Example: bonafides revoke YDFrPoEqkhHahgYnzO9ES4kH9fUNUtbvHpGp2QOZ3Yw
     """
     agent = load_agent(as_name, url)
-    _tell(as_json, agent.revoke(event), f"{agent.name} takes back {event}")
+    tell_receipt(as_json, agent.revoke(event), f"{agent.name} takes back {event}")
 
 
 def grant(
@@ -102,23 +95,6 @@ def grant(
         typer.echo(text)
     else:
         out.write_text(text + "\n")
-
-
-def _private(pairs: Sequence[str] | None) -> dict[str, Any] | None:
-    if not pairs:
-        return None
-    parts = [pair.partition("=") for pair in pairs]
-    if not all(name and equals for name, equals, _ in parts):
-        raise PrivateOptionError
-    return {name: text for name, _, text in parts}
-
-
-def _tell(as_json: bool, receipt: Receipt, told: str) -> None:
-    output = Output(as_json=as_json)
-    output.result(
-        {"event": receipt.event, "index": receipt.index, "acceptance": dict(receipt.document)},
-        lambda: output.print(f"{told}: log entry {receipt.index}\nevent {receipt.event}"),
-    )
 
 
 def register(app: typer.Typer) -> None:

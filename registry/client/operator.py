@@ -92,6 +92,16 @@ class Operator:
             body["credentialId"] = credential_id
         return self._transport.post("/credentials/status", body)
 
+    def rule(self, dispute: str, *, ruling: str, reason: str) -> dict[str, Any]:
+        """Rule on an open dispute.
+
+        Args:
+            dispute: its event id.
+            ruling: ``upheld`` or ``dismissed``.
+            reason: slug.
+        """
+        return self._transport.post("/v1/rulings", {"dispute": dispute, "ruling": ruling, "reason": reason})
+
     def add_gateway(self, name: str, *, role: str = "gateway") -> str:
         """Add a caller and return its bearer key, which is shown this once.
 

@@ -12,11 +12,9 @@ from typing import Any, Final, Literal
 from uuid import uuid4
 
 from did_methods.codec import base64url_decode
-from did_methods.errors import DidError
 from registry.client.decision import Resource, digest_parameters, parse_resource
-from registry.client.errors import ReceiptContentError, StandingError
+from registry.client.errors import ReceiptContentError
 from registry.client.speaker import Receipt, Speaker, digests, make_disclosures
-from registry.client.transport import did_segment
 from registry.credentials.issue import issue_capability
 from registry.credentials.issue_evidence import (
     Appraisal,
@@ -33,9 +31,7 @@ from registry.credentials.issue_evidence import (
 )
 from registry.credentials.kinds import KINDS_BY_NAME
 from registry.credentials.model import parse_credential
-from registry.credentials.presentation import CLOCK_SKEW_MS, request_challenge
-from registry.credentials.verify import verify_credential
-from registry.errors import ParseError, VerificationError
+from registry.credentials.presentation import request_challenge
 
 GRANT_S: Final = 3_600
 NONCE_BYTES: Final = 16
@@ -347,16 +343,4 @@ class Recorder(Speaker):
 
         Spec: specs/kinds/standing.md
         """
-        about, view = did or self.did, self.view()
-        document = view.transport.get(f"/v1/agents/{did_segment(about)}/standing", format="credential", context=context)
-        try:
-            credential = parse_credential(document)
-            verify_credential(credential, keys=view, now_ms=self._clock.now_ms(), skew_ms=CLOCK_SKEW_MS)
-        except (DidError, ParseError, VerificationError) as error:
-            raise StandingError(error.code) from error
-        identity, said = view.identity(), credential.subject
-        if credential.kind.name != "standing" or credential.issuer != identity.registry_did:
-            raise StandingError("it is not the registry's")
-        if (said["id"], said["origin"], said.get("context")) != (about, identity.origin, context):
-            raise StandingError("it is another one than was asked for")
-        return document
+        return self.view().standing_credential(did or self.did, context=context)

@@ -24,11 +24,13 @@ from registry.client.errors import (
     RegistryAnswerError,
     RegistryChangedError,
     RegistryRefusedError,
+    StandingError,
 )
-from registry.client.transport import Transport
+from registry.client.transport import Transport, did_segment
 from registry.credentials.errors import KeyNotFoundError
 from registry.credentials.key_lookup import BoundKey, DocumentKeyLookup, SelfCertifyingLookup
 from registry.credentials.model import parse_credential
+from registry.credentials.presentation import CLOCK_SKEW_MS
 from registry.credentials.verify import verify_credential
 from registry.errors import ParseError, VerificationError
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
@@ -245,6 +247,32 @@ class RegistryView:
         if not {base64url_encode(one) for one in events} <= {one.event for one in listed}:
             raise AcceptanceError("it does not name what was sent")
         return listed
+
+    def standing_credential(self, did: str, *, context: str | None = None) -> dict[str, Any]:
+        """Return the standing of now that the registry signed, verified, to be shown elsewhere.
+
+        Args:
+            did: the agent, by any of its names.
+            context: capability domain; None overall.
+
+        Raises:
+            StandingError: ``standing_invalid``.
+
+        Spec: specs/kinds/standing.md
+        """
+        path, identity = f"/v1/agents/{did_segment(did)}/standing", self.identity()
+        document = self.transport.get(path, format="credential", context=context)
+        try:
+            credential = parse_credential(document)
+            verify_credential(credential, keys=self, now_ms=self._clock.now_ms(), skew_ms=CLOCK_SKEW_MS)
+        except (DidError, ParseError, VerificationError) as error:
+            raise StandingError(error.code) from error
+        said = credential.subject
+        if credential.kind.name != "standing" or credential.issuer != identity.registry_did:
+            raise StandingError("it is not the registry's")
+        if (said["id"], said["origin"], said.get("context")) != (did, identity.origin, context):
+            raise StandingError("it is another one than was asked for")
+        return document
 
     # ------------------------------------------------------------ the log
 

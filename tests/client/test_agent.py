@@ -286,8 +286,8 @@ def test_the_same_statement_sent_again_keeps_its_place(live: Live) -> None:
 
 def test_disclosures_have_fresh_salts() -> None:
     """Two commitments to the same value cannot be told to be the same."""
-    from registry.client.speaker import _disclosures
+    from registry.client.speaker import make_disclosures
 
-    texts = [_disclosures({"name": "value"})[0].text for _ in range(2)]
+    texts = [make_disclosures({"name": "value"})[0].text for _ in range(2)]
     assert texts[0] != texts[1]
     assert parse_disclosure(texts[0]).value == "value"
