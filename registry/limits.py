@@ -314,7 +314,7 @@ STATUS_LIST_TTL_MS: Annotated[
     int, Limit("ms", "`ttl` of our lists: whoever keeps a copy sees a revocation within it; here it is seen at once")
 ] = 60_000
 STATUS_LIST_PERIOD_MS: Annotated[
-    int, Limit("ms", "our lists are valid from the beginning of one such period to the end of the next: a replay dies")
+    int, Limit("ms", "our lists are valid to the end of the period after the one they were signed in: a replay dies")
 ] = 3_600_000
 STATUS_MESSAGE_CHARACTERS: Annotated[
     int, Limit("characters", "all meanings of one list of messages together, which stand in each of its entries")

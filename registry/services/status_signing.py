@@ -99,8 +99,12 @@ class ListPublisher:
         signer = self._signers.get(shard.kind.issuer)
         if signer is None:
             raise StatusKeyMissingError
-        created_ms = max(begin_ms, min(shard.changed_ms, now_ms))
-        document = signer.sign_list(_unsigned(shard, url, begin_ms), created_ms=created_ms)
+        # A clock that is late by less than this does not see the list of a new period as one of the future.
+        valid_from_ms = begin_ms - limits.CLOCK_WINDOW_MS
+        created_ms = max(valid_from_ms, min(shard.changed_ms, now_ms))
+        until_ms = begin_ms + 2 * limits.STATUS_LIST_PERIOD_MS
+        unsigned = _unsigned(shard, url, valid_from_ms=valid_from_ms, valid_until_ms=until_ms)
+        document = signer.sign_list(unsigned, created_ms=created_ms)
         data = canonicalize(document)
         etag = base64url_encode(hashlib.sha256(data).digest())
         made = PublishedList(document, data, etag, limits.STATUS_LIST_TTL_MS // 1_000)
@@ -108,14 +112,14 @@ class ListPublisher:
         return made
 
 
-def _unsigned(shard: Shard, url: str, begin_ms: int) -> dict[str, Any]:
+def _unsigned(shard: Shard, url: str, *, valid_from_ms: int, valid_until_ms: int) -> dict[str, Any]:
     return {
         "@context": [CONTEXT],
         "id": url,
         "type": ["VerifiableCredential", CREDENTIAL_TYPE],
         "issuer": shard.kind.issuer,
-        "validFrom": format_timestamp(begin_ms),
-        "validUntil": format_timestamp(begin_ms + 2 * limits.STATUS_LIST_PERIOD_MS),
+        "validFrom": format_timestamp(valid_from_ms),
+        "validUntil": format_timestamp(valid_until_ms),
         # Size and messages stand in the entries: the W3C's context has no such terms for a list.
         "credentialSubject": {
             "id": f"{url}#list",
