@@ -154,6 +154,9 @@ FOREIGN_WAITING: Annotated[
 FOREIGN_ANSWER_BYTES: Annotated[
     int, Limit("bytes", "one answer of the child; a foreign document is below 4 KiB, as JSON in JSON below 8")
 ] = 65_536
+FOREIGN_REQUEST_BYTES: Annotated[
+    int, Limit("bytes", "one call of the child: a document of the largest size of an older suite, as JSON in JSON")
+] = 524_288
 FOREIGN_MEMORY_BYTES: Annotated[
     int, Limit("bytes", "data of the child, several times what the library needs; beyond, it dies alone")
 ] = 536_870_912

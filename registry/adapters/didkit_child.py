@@ -4,25 +4,27 @@ Started by ``didkit_process.py``. The only module that imports didkit. No DID ma
 open nothing (``child_side.py``). What it says of a signature is what the library says, and is judged by nobody here.
 
 Requests: ``{"op": "resolve", "did": "did:pkh:…"}`` is answered by ``{"document": "<JSON text>"}`` or
-``{"error": "<word>"}``.
+``{"error": "<word>"}``; ``{"op": "verify", "kind": "credential", "document": "<JSON text>", "options": "<JSON text>"}`` by
+``{"verified": true}`` or ``{"error": "signature"}``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from did_methods.foreign_ids import FOREIGN_METHODS
+from registry import limits
 from registry.adapters import child_side
-
-MAX_REQUEST_BYTES: Final = 8_192
 
 _PREFIXES: Final = tuple(f"did:{method}:" for method in FOREIGN_METHODS)
 # Resolved once at the start: the library makes its threads and its event queue with the first call.
 _WARM_UP_DID: Final = "did:key:z6MkehRgf7yJbgaGfYsdoAsKdBPE3dj2CYhowQdcjqSJgvVd"
 _ERROR_WORDS: Final = {"methodNotSupported": "unsupported", "notFound": "not_found"}
 _NO_OPTIONS: Final = "{}"
+_VERIFIED: Final[dict[str, list[str]]] = {"checks": ["proof"], "warnings": [], "errors": []}
 
 
 class _Didkit:
@@ -50,6 +52,21 @@ class _Didkit:
         except self._library.DIDKitException as error:
             return {"error": _ERROR_WORDS.get(str(error), "refused")}
 
+    def verify(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Say whether the library finds the proof of a document good; it looks at little else."""
+        kinds = {"credential": self._library.verify_credential, "presentation": self._library.verify_presentation}
+        try:
+            call = self._call(kinds[request["kind"]], request["document"], request["options"])
+            result = json.loads(self._loop.run_until_complete(call))  # noqa: TID251 - written by the library beside us
+        except self._library.DIDKitException:
+            return {"error": "signature"}
+        # Nothing but this one answer is a yes: a warning or a check left out is a no.
+        return {"verified": True} if result == _VERIFIED else {"error": "signature"}
+
+    async def _call(self, function: Any, document: str, options: str) -> str:
+        # The library wants a running loop when it is called, not when it is awaited.
+        return str(await function(document, options))
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Answer requests until the input ends; does not return.
@@ -57,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: words of the command line without the program; None for those of this process.
     """
-    child_side.run(_load, max_request_bytes=MAX_REQUEST_BYTES, arguments=arguments)
+    child_side.run(_load, max_request_bytes=limits.FOREIGN_REQUEST_BYTES, arguments=arguments)
 
 
 def _load() -> tuple[str, Mapping[str, child_side.Operation]]:
     didkit = _Didkit()
-    return didkit.version, {"resolve": didkit.resolve}
+    return didkit.version, {"resolve": didkit.resolve, "verify": didkit.verify}
 
 
 if __name__ == "__main__":

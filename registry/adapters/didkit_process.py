@@ -1,7 +1,7 @@
 """The parent's side of the didkit child: what its answers mean.
 
-What the child says is parsed strictly and capped, and believed by nobody here: ``did_methods/foreign.py`` checks it. When
-the child is started, given up and started again, ``child_process.py`` decides.
+What the child says is parsed strictly and capped. Documents of DIDs are believed by nobody here: ``did_methods/foreign.py``
+checks them. A signature that it calls good is believed, after everything else was checked (``legacy_verify.py``). When the child is started, given up and started again, ``child_process.py`` decides.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json_object
 from did_methods.codec_errors import JsonError
 from did_methods.foreign import (
@@ -24,11 +25,15 @@ from registry.adapters.child_process import (
     ChildBusyError,
     ChildLimits,
     ChildNonsenseError,
+    ChildOverdueError,
     ChildSupervisor,
     ChildUnavailableError,
 )
+from registry.credentials.json_ld_errors import JsonLdWorkError
+from registry.credentials.legacy_proof import LegacyProof
+from registry.credentials.legacy_verify import LegacyNotInstalledError, LegacySignatureError, LegacyUnavailableError
 
-__all__ = ["ChildLimits", "DidkitProcess"]
+__all__ = ["ChildLimits", "DidkitProcess", "DidkitSignatures"]
 
 _CHILD_MODULE: Final = "didkit_child"
 _DOCUMENT_DEPTH: Final = 8
@@ -92,6 +97,86 @@ class DidkitProcess:
     def close(self) -> None:
         """End the child, also one that is at work; every later call is unavailable."""
         self._supervisor.close()
+
+
+class DidkitSignatures:
+    """Signatures of the older suites from didkit in a child process; a ``LegacySignatures`` for any number of threads.
+
+    A process apart from the one for documents: a poisoned document that holds it up costs nobody a DID.
+
+    Args:
+        child_limits: how much time, memory and patience a child gets.
+        command: starts the child; the limits that it sets itself are appended. None for this product's own.
+        clock: seconds that never go backwards.
+    """
+
+    def __init__(
+        self,
+        child_limits: ChildLimits | None = None,
+        *,
+        command: Sequence[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        chosen = child_limits or ChildLimits()
+        self._supervisor = ChildSupervisor(_CHILD_MODULE, chosen, command=command, clock=clock, asker_pays=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def verify_signature(self, document: dict[str, Any], proof: LegacyProof) -> None:
+        """Return when didkit finds the proof good; blocks.
+
+        Args:
+            document: with its one proof, both parsed and checked.
+            proof: what was parsed from it.
+
+        Raises:
+            LegacySignatureError: legacy_signature_invalid.
+            LegacyUnavailableError: legacy_unavailable or legacy_not_installed.
+            JsonLdWorkError: json_ld_work_limit.
+        """
+        options = {
+            "checks": ["proof"],
+            "proofPurpose": proof.purpose,
+            "verificationMethod": proof.verification_method,
+            **({"challenge": proof.challenge} if proof.challenge is not None else {}),
+            **({"domain": proof.domain} if proof.domain is not None else {}),
+        }
+        request = {
+            "op": "verify",
+            "kind": proof.kind,
+            "document": canonicalize(document).decode(),
+            "options": canonicalize(options).decode(),
+        }
+        try:
+            verified = self._supervisor.ask(request, read=_read_verdict)
+        except ChildAbsentError:
+            raise LegacyNotInstalledError from None
+        except ChildOverdueError:
+            raise JsonLdWorkError from None
+        except ChildUnavailableError:
+            raise LegacyUnavailableError from None
+        if not verified:
+            raise LegacySignatureError
+
+    def close(self) -> None:
+        """End the child, also one that is at work; every later call is unavailable."""
+        self._supervisor.close()
+
+
+def _read_verdict(answer: dict[str, Any]) -> bool:
+    match answer:
+        case {"verified": True, **rest} if not rest:
+            return True
+        case {"error": "signature", **rest} if not rest:
+            return False
+        case _:
+            raise ChildNonsenseError
 
 
 def _read_document(answer: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ _STATUS_BY_CODE = {
     "did_resolution_busy": 503,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,
+    "json_ld_not_installed": 501,
+    "legacy_not_installed": 501,
 }
 
 
