@@ -1,107 +1,50 @@
-"""Data Integrity proofs of the one suite that counts: ``eddsa-jcs-2022``.
+"""Data Integrity proofs: their form for every suite, and the one suite that counts as evidence: ``eddsa-jcs-2022``.
 
-Decides whether a proof is one of this suite, and whether a key made it over a document. Refuses proof chains, other
-suites and every second spelling of a signature. Does not find keys, and does not judge time, purpose, domain or
-challenge: callers do, with what ``parse_proofs`` returns.
+Decides whether a proof is well formed, and whether a key made an ``eddsa-jcs-2022`` proof over a document. Refuses every
+second spelling of a signature and, where nothing else is asked for, other suites and proof chains. Does not find keys, and
+does not judge time, purpose, domain or challenge: callers do, with what ``parse_proofs`` returns. The suites that only
+verify, never count, are in ``registry/credentials/cryptosuite.py``; they are made of the parts here.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from did_methods.canonical import canonicalize, sha256_jcs
-from did_methods.codec import base58_encode, multibase_decode
-from did_methods.codec_errors import CodecError
-from did_methods.did import InvalidDidUrlError, parse_did_url
-from did_methods.errors import DidError
+from did_methods.codec import base58_encode
 from did_methods.keys import SIGNATURE_BYTES, PublicKey, SignatureInvalidError, Signer
-from did_methods.timestamp import TimestampError, format_timestamp, parse_timestamp
+from did_methods.proof_errors import (
+    ProofChainError,
+    ProofContextError,
+    ProofCountError,
+    ProofExistsError,
+    ProofInvalidError,
+    ProofKeyError,
+    ProofMalformedError,
+    ProofMissingError,
+    ProofSuiteError,
+)
+from did_methods.proof_members import (
+    domain_member,
+    method_member,
+    names_member,
+    required_member,
+    signature_member,
+    text_member,
+    time_member,
+)
+from did_methods.timestamp import format_timestamp
 
 CRYPTOSUITE: Final = "eddsa-jcs-2022"
 PROOF_TYPE: Final = "DataIntegrityProof"
 MAX_PROOFS: Final = 8
-MAX_DOMAINS: Final = 8
-
-
-class ProofError(DidError):
-    """Any refusal of a proof; catch this for all of them."""
-
-    code = "proof_error"
-    title = "Proof refused"
-
-
-class ProofMissingError(ProofError):
-    """The document has no proof."""
-
-    code = "proof_missing"
-    title = "No proof"
-
-
-class ProofCountError(ProofError):
-    """The document has more proofs than allowed."""
-
-    code = "proof_too_many"
-    title = "Too many proofs"
-
-
-class ProofMalformedError(ProofError):
-    """A member of the proof is missing or has the wrong type."""
-
-    code = "proof_malformed"
-    title = "Malformed proof"
-
-
-class ProofSuiteError(ProofError):
-    """The proof is of another type or suite."""
-
-    code = "proof_suite_unsupported"
-    title = "Proof suite not supported"
-
-
-class ProofValueError(ProofError):
-    """The proof value is not ``z`` and base58btc of exactly 64 bytes."""
-
-    code = "proof_value_malformed"
-    title = "Malformed proof value"
-
-
-class ProofChainError(ProofError):
-    """The proof names a previous proof."""
-
-    code = "proof_chain_unsupported"
-    title = "Proof chains are not supported"
-
-
-class ProofContextError(ProofError):
-    """The proof's ``@context`` is not the document's: terms were added or changed after signing."""
-
-    code = "proof_context_mismatch"
-    title = "Proof context differs from the document's"
-
-
-class ProofKeyError(ProofError):
-    """The key cannot make proofs of this suite."""
-
-    code = "proof_key_kind"
-    title = "Key kind does not fit the proof suite"
-
-
-class ProofInvalidError(ProofError):
-    """The signature is not the key's over this document and these proof options."""
-
-    code = "proof_invalid"
-    title = "Proof does not verify"
-
-
-class ProofExistsError(ProofError):
-    """The document to be signed has a proof already, and the caller did not ask to append."""
-
-    code = "proof_exists"
-    title = "Document has a proof already"
+_PINNED: Final = frozenset({CRYPTOSUITE})
+_ANY_SIZE: Final = frozenset({64, 96})  # the key, which is not known yet, decides: 64 of P-256, 96 of P-384
+_SIZES: Final = {CRYPTOSUITE: frozenset({SIGNATURE_BYTES})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +52,18 @@ class DataIntegrityProof:
     """A well-formed, unverified proof.
 
     Args:
-        cryptosuite: always ``eddsa-jcs-2022``.
+        cryptosuite: ``eddsa-jcs-2022``, or another one that the caller allowed.
         created_ms: milliseconds since the epoch; None where the proof does not say.
         verification_method: absolute DID URL with a fragment.
         proof_purpose: for example ``assertionMethod``.
-        proof_value: 64 bytes of signature.
+        proof_value: 64 bytes of signature; 64 or 96 where the caller allowed suites of ECDSA.
         domain: as in the proof: None, one string, or a tuple of strings for a list.
         challenge: as in the proof.
         nonce: as in the proof.
         expires_ms: milliseconds since the epoch; None for no end.
         raw: the proof as it stands in the document; every member but ``proofValue`` is signed.
+        id: as in the proof.
+        previous_proof: ids of the proofs that this one was made over; empty where it names none.
     """
 
     cryptosuite: str
@@ -131,6 +76,8 @@ class DataIntegrityProof:
     nonce: str | None
     expires_ms: int | None
     raw: dict[str, Any]
+    id: str | None = None
+    previous_proof: tuple[str, ...] = ()
 
 
 def sign_document(
@@ -165,52 +112,124 @@ def sign_document(
 
     Spec: VC-DI-EDDSA 3.3.1, VC-DATA-INTEGRITY 4.2
     """
-    unsecured = _without(document, "proof")
-    existing = _proof_list(document) if "proof" in document else []
-    if existing and not append:
+    unsecured = unsecured_document(document)
+    existing = list(proofs_of(document)) if append else []
+    if "proof" in document and not append:
         raise ProofExistsError
     if len(existing) >= MAX_PROOFS:
         raise ProofCountError(max_proofs=MAX_PROOFS)
+    options = proof_options(
+        CRYPTOSUITE,
+        verification_method=signer.verification_method,
+        created=created,
+        proof_purpose=proof_purpose,
+        domain=domain,
+        challenge=challenge,
+        expires=expires,
+        nonce=nonce,
+    )
+    options |= context_of(document)
+    signature = signer.sign(proof_hash_data(unsecured, options))
+    proof = {**options, "proofValue": encode_proof_value(signature)}
+    return {**unsecured, "proof": [*existing, proof] if append else proof}
+
+
+def proof_options(
+    cryptosuite: str,
+    *,
+    verification_method: str,
+    created: int | None,
+    proof_purpose: str,
+    domain: str | Sequence[str] | None = None,
+    challenge: str | None = None,
+    expires: int | None = None,
+    nonce: str | None = None,
+    proof_id: str | None = None,
+    previous_proof: str | Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return a proof without ``proofValue``; what is None is left out.
+
+    Args:
+        cryptosuite: its name.
+        verification_method: absolute DID URL.
+        created: milliseconds since the epoch.
+        proof_purpose: verification relationship that the key must have.
+        domain: for whom the proof is meant; a sequence becomes a list.
+        challenge: what the verifier asked to be signed.
+        expires: milliseconds since the epoch.
+        nonce: text that makes this proof unlike others.
+        proof_id: a URL, by which later proofs name this one.
+        previous_proof: ids of the proofs that this one is made over; a sequence becomes a list.
+
+    Spec: VC-DATA-INTEGRITY 2.1
+    """
     options: dict[str, Any] = {
+        "id": proof_id,
         "type": PROOF_TYPE,
-        "cryptosuite": CRYPTOSUITE,
+        "cryptosuite": cryptosuite,
         "created": None if created is None else format_timestamp(created),
-        "verificationMethod": signer.verification_method,
+        "verificationMethod": verification_method,
         "proofPurpose": proof_purpose,
         "expires": None if expires is None else format_timestamp(expires),
         "domain": domain if domain is None or isinstance(domain, str) else list(domain),
         "challenge": challenge,
         "nonce": nonce,
-        # A copy, so that whoever changes the context of the document later does not change the proof's with it.
-        "@context": copy.deepcopy(document.get("@context")),
+        "previousProof": _text_or_list(previous_proof),
     }
-    options = {name: value for name, value in options.items() if value is not None}
-    signature = signer.sign(proof_hash_data(unsecured, options))
-    proof = {**options, "proofValue": "z" + base58_encode(signature)}
-    return {**unsecured, "proof": [*existing, proof] if append else proof}
+    return {name: value for name, value in options.items() if value is not None}
 
 
-def proof_hash_data(unsecured_document: dict[str, Any], proof_options: dict[str, Any]) -> bytes:
+def context_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return ``{"@context": …}`` as the options of a proof hold it, or ``{}`` for a document that has none.
+
+    Spec: VC-DI-EDDSA 3.3.1
+    """
+    # A copy, so that whoever changes the context of the document later does not change the proof's with it.
+    return {"@context": copy.deepcopy(document["@context"])} if document.get("@context") is not None else {}
+
+
+def encode_proof_value(signature: bytes) -> str:
+    """Return a signature as ``proofValue``: ``z`` and base58btc."""
+    return "z" + base58_encode(signature)
+
+
+def proof_hash_data(unsecured: dict[str, Any], options: dict[str, Any]) -> bytes:
     """Return the 64 bytes that are signed: the hash of the options, then the hash of the document.
 
     Args:
-        unsecured_document: the document without ``proof``.
-        proof_options: the proof without ``proofValue``.
+        unsecured: the document without ``proof``.
+        options: the proof without ``proofValue``.
 
     Raises:
         CanonicalizationError: where one of them has no canonical form.
 
     Spec: VC-DI-EDDSA 3.3.4
     """
-    options_hash = hashlib.sha256(canonicalize(proof_options)).digest()
-    return options_hash + hashlib.sha256(canonicalize(unsecured_document)).digest()
+    return combine_hashes(canonicalize(options), canonicalize(unsecured), hash_name="sha256")
 
 
-def parse_proofs(document: dict[str, Any]) -> tuple[DataIntegrityProof, ...]:
+def combine_hashes(canonical_options: bytes, canonical_document: bytes, *, hash_name: str) -> bytes:
+    """Return what every suite signs: the hash of the canonical options, then the hash of the canonical document.
+
+    Args:
+        canonical_options: the proof without ``proofValue``, in the suite's canonical form.
+        canonical_document: the document without ``proof``, in the suite's canonical form.
+        hash_name: ``sha256`` or ``sha384``.
+
+    Spec: VC-DI-EDDSA 3.3.4; VC-DI-ECDSA 3.3.4
+    """
+    return hashlib.new(hash_name, canonical_options).digest() + hashlib.new(hash_name, canonical_document).digest()
+
+
+def parse_proofs(
+    document: dict[str, Any], *, cryptosuites: Collection[str] = _PINNED, chains: bool = False
+) -> tuple[DataIntegrityProof, ...]:
     """Return the proofs of a document, in their order; all are well formed, none is verified.
 
     Args:
         document: JSON object with one proof, or a list of 1 to 8.
+        cryptosuites: the suites allowed.
+        chains: whether proofs may name previous ones.
 
     Raises:
         ProofError: proof_missing, proof_too_many, proof_malformed, proof_suite_unsupported, proof_value_malformed,
@@ -220,12 +239,12 @@ def parse_proofs(document: dict[str, Any]) -> tuple[DataIntegrityProof, ...]:
     """
     if "proof" not in document:
         raise ProofMissingError
-    proofs = _proof_list(document)
+    proofs = proofs_of(document)
     if not proofs:
         raise ProofMissingError
     if len(proofs) > MAX_PROOFS:
         raise ProofCountError(max_proofs=MAX_PROOFS)
-    return tuple(_parse_proof(proof) for proof in proofs)
+    return tuple(_parse_proof(proof, cryptosuites, chains=chains) for proof in proofs)
 
 
 def verify_proof(document: dict[str, Any], proof: DataIntegrityProof, key: PublicKey) -> None:
@@ -244,10 +263,34 @@ def verify_proof(document: dict[str, Any], proof: DataIntegrityProof, key: Publi
     """
     if key.kind != "ed25519":
         raise ProofKeyError(kind=key.kind)
+    check_proof_context(document, proof)
+    verify_hash_data(proof, key, proof_hash_data(unsecured_document(document), signed_options(proof)))
+
+
+def check_proof_context(document: dict[str, Any], proof: DataIntegrityProof) -> None:
+    """Check that a proof that names contexts names those of the document.
+
+    Raises:
+        ProofContextError: proof_context_mismatch.
+
+    Spec: VC-DI-EDDSA 3.3.2
+    """
     # The specification lets the document append contexts after signing, which changes what its terms mean.
     if "@context" in proof.raw and proof.raw["@context"] != document.get("@context"):
         raise ProofContextError
-    hash_data = proof_hash_data(_without(document, "proof"), _without(proof.raw, "proofValue"))
+
+
+def verify_hash_data(proof: DataIntegrityProof, key: PublicKey, hash_data: bytes) -> None:
+    """Return when the proof's signature is the key's over the hashes.
+
+    Args:
+        proof: whose signature it is.
+        key: of a kind that the proof's suite allows.
+        hash_data: what `combine_hashes` returned.
+
+    Raises:
+        ProofError: proof_invalid.
+    """
     try:
         key.verify(proof.proof_value, hash_data)
     except SignatureInvalidError:
@@ -265,93 +308,52 @@ def event_id(document: dict[str, Any]) -> bytes:
 
     Spec: RFC 8785
     """
-    return sha256_jcs(_without(document, "proof"))
+    return sha256_jcs(unsecured_document(document))
 
 
-def _without(members: dict[str, Any], name: str) -> dict[str, Any]:
-    rest = dict(members)
-    rest.pop(name, None)
+def unsecured_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without its proof; a shallow copy."""
+    rest = dict(document)
+    rest.pop("proof", None)
     return rest
 
 
-def _proof_list(document: dict[str, Any]) -> list[Any]:
-    proof = document["proof"]
+def signed_options(proof: DataIntegrityProof) -> dict[str, Any]:
+    """Return all that is signed of a proof: its members but ``proofValue``; a shallow copy."""
+    rest = dict(proof.raw)
+    rest.pop("proofValue", None)
+    return rest
+
+
+def proofs_of(document: dict[str, Any]) -> list[Any]:
+    """Return the proofs of a document as they stand in it, one or several; empty where it has none."""
+    proof = document.get("proof", [])
     return proof if isinstance(proof, list) else [proof]
 
 
-def _parse_proof(raw: Any) -> DataIntegrityProof:
+def _text_or_list(value: str | Sequence[str] | None) -> str | list[str] | None:
+    return value if value is None or isinstance(value, str) else list(value)
+
+
+def _parse_proof(raw: Any, cryptosuites: Collection[str], *, chains: bool) -> DataIntegrityProof:
     if not isinstance(raw, dict):
         raise ProofMalformedError("a proof is not an object")
-    if raw.get("type") != PROOF_TYPE or raw.get("cryptosuite") != CRYPTOSUITE:
+    cryptosuite = raw.get("cryptosuite")
+    if raw.get("type") != PROOF_TYPE or not isinstance(cryptosuite, str) or cryptosuite not in cryptosuites:
         raise ProofSuiteError
-    if "previousProof" in raw:
+    if "previousProof" in raw and not chains:
         raise ProofChainError
-    _text_member(raw, "id")
     return DataIntegrityProof(
-        cryptosuite=CRYPTOSUITE,
-        created_ms=_time_member(raw, "created"),
-        verification_method=_method_member(raw),
-        proof_purpose=_required_member(raw, "proofPurpose"),
-        proof_value=_signature_member(raw),
-        domain=_domain_member(raw),
-        challenge=_text_member(raw, "challenge"),
-        nonce=_text_member(raw, "nonce"),
-        expires_ms=_time_member(raw, "expires"),
+        id=text_member(raw, "id"),
+        previous_proof=names_member(raw, "previousProof") or (),
+        cryptosuite=cryptosuite,
+        created_ms=time_member(raw, "created"),
+        verification_method=method_member(raw),
+        proof_purpose=required_member(raw, "proofPurpose"),
+        proof_value=signature_member(raw, sizes=_SIZES.get(cryptosuite, _ANY_SIZE)),
+        domain=domain_member(raw),
+        challenge=text_member(raw, "challenge"),
+        nonce=text_member(raw, "nonce"),
+        expires_ms=time_member(raw, "expires"),
         raw=raw,
     )
-
-
-def _text_member(raw: dict[str, Any], name: str) -> str | None:
-    if name not in raw:
-        return None
-    value = raw[name]
-    if not isinstance(value, str):
-        raise ProofMalformedError(f"{name} is not a string", member=name)
-    return value
-
-
-def _required_member(raw: dict[str, Any], name: str) -> str:
-    value = _text_member(raw, name)
-    if not value:
-        raise ProofMalformedError(f"{name} is missing", member=name)
-    return value
-
-
-def _time_member(raw: dict[str, Any], name: str) -> int | None:
-    value = _text_member(raw, name)
-    if value is None:
-        return None
-    try:
-        return parse_timestamp(value)
-    except TimestampError:
-        raise ProofMalformedError(f"{name} is not a time with a zone", member=name) from None
-
-
-def _method_member(raw: dict[str, Any]) -> str:
-    value = _required_member(raw, "verificationMethod")
-    try:
-        fragment = parse_did_url(value).fragment
-    except InvalidDidUrlError:
-        fragment = None
-    if not fragment:
-        raise ProofMalformedError("verificationMethod is not a DID URL with a fragment", member="verificationMethod")
-    return value
-
-
-def _domain_member(raw: dict[str, Any]) -> str | tuple[str, ...] | None:
-    value = raw.get("domain")
-    if not isinstance(value, list):
-        return _text_member(raw, "domain")
-    if not 1 <= len(value) <= MAX_DOMAINS or not all(isinstance(item, str) for item in value):
-        raise ProofMalformedError("domain is not a string or a list of strings", member="domain")
-    return tuple(value)
-
-
-def _signature_member(raw: dict[str, Any]) -> bytes:
-    try:
-        signature = multibase_decode(_required_member(raw, "proofValue"))
-    except CodecError:
-        raise ProofValueError from None
-    if len(signature) != SIGNATURE_BYTES:
-        raise ProofValueError
-    return signature

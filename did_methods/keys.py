@@ -3,24 +3,50 @@
 Decides whether key bytes are a key that signatures may be trusted under: exact length, canonical encoding, a point of
 the right curve and, for Ed25519, of prime order (with the identity point as key one signature fits every message).
 Refuses to build any other key, so a ``PublicKey`` in hand was checked. Draws no randomness and stores nothing. The
-only door to ``nacl`` and ``cryptography``.
+only door to ``nacl``; the curves of ``ec_keys.py`` are reached through it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from nacl import bindings  # noqa: TID251 - this module is its door
 from nacl.exceptions import BadSignatureError  # noqa: TID251 - this module is its door
 
 from did_methods.codec import KEY_CODECS, KeyKind, multikey_decode, multikey_encode
 from did_methods.codec_errors import KeyLengthError
-from did_methods.errors import DidError
+from did_methods.ec_keys import decode_point, verify_ecdsa
+from did_methods.key_errors import (
+    InvalidKeyError,
+    KeyKindError,
+    KeyNotCanonicalError,
+    KeyPointError,
+    KeySmallOrderError,
+    SeedLengthError,
+    SignatureInvalidError,
+)
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
+__all__ = [
+    "SEED_BYTES",
+    "SIGNATURE_BYTES",
+    "InvalidKeyError",
+    "KeyKindError",
+    "KeyNotCanonicalError",
+    "KeyPointError",
+    "KeySigner",
+    "KeySmallOrderError",
+    "PrivateKey",
+    "PublicKey",
+    "SeedLengthError",
+    "SignatureInvalidError",
+    "Signer",
+    "SigningKey",
+    "parse_public_key",
+    "point_coordinates",
+    "public_key_from_point",
+]
 
 SIGNATURE_BYTES: Final = 64
 SEED_BYTES: Final = 32
@@ -34,55 +60,6 @@ _ORDER_8_Y: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D70
 _SMALL_ORDER_Y: Final = frozenset({1, _ED25519_PRIME - 1, 0, _ORDER_8_Y, _ED25519_PRIME - _ORDER_8_Y})
 
 
-class InvalidKeyError(DidError):
-    """Any refusal of a key or of a use of it; catch this for all of them."""
-
-    code = "key_invalid"
-    title = "Invalid key"
-
-
-class KeyNotCanonicalError(InvalidKeyError):
-    """The key is a second encoding of a point."""
-
-    code = "key_not_canonical"
-    title = "Key encoding not canonical"
-
-
-class KeySmallOrderError(InvalidKeyError):
-    """The key is the identity or another point of small order: anybody can sign for it."""
-
-    code = "key_small_order"
-    title = "Key of small order"
-
-
-class KeyPointError(InvalidKeyError):
-    """The key is not a point of the curve, or (Ed25519) not of prime order."""
-
-    code = "key_invalid_point"
-    title = "Key is not a valid point"
-
-
-class KeyKindError(InvalidKeyError):
-    """A key of this kind cannot do what is asked."""
-
-    code = "key_kind_unsupported"
-    title = "Key kind not supported here"
-
-
-class SeedLengthError(InvalidKeyError):
-    """The seed of a signing key has not 32 bytes."""
-
-    code = "seed_length"
-    title = "Wrong seed length"
-
-
-class SignatureInvalidError(DidError):
-    """The signature is not one of this key over this message."""
-
-    code = "signature_invalid"
-    title = "Signature does not verify"
-
-
 def _check_ed25519_point(raw: bytes) -> None:
     y = int.from_bytes(raw, "little") & _SIGN_BIT_CLEAR
     if y >= _ED25519_PRIME:
@@ -93,30 +70,13 @@ def _check_ed25519_point(raw: bytes) -> None:
         raise KeyPointError
 
 
-@lru_cache(maxsize=1)
-def _curves() -> dict[KeyKind, ec.EllipticCurve]:
-    # Lazy, because most processes never meet a key of these curves and the library takes its time to load.
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
-
-    return {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "secp256k1": ec.SECP256K1()}
-
-
-def _curve_point(kind: KeyKind, encoded: bytes) -> ec.EllipticCurvePublicKey:
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
-
-    try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(_curves()[kind], encoded)
-    except ValueError:
-        raise KeyPointError from None
-
-
 def _check_raw(kind: KeyKind, raw: bytes) -> None:
     if len(raw) != KEY_CODECS[kind].raw_bytes:
         raise KeyLengthError(kind=kind, expected_bytes=KEY_CODECS[kind].raw_bytes)
     if kind == "ed25519":
         _check_ed25519_point(raw)
     elif kind != "x25519":
-        _curve_point(kind, raw)
+        decode_point(kind, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +106,18 @@ class PublicKey:
         """Return when signature is this key's over message; raise otherwise.
 
         Args:
-            signature: exactly 64 bytes, S below the group order.
+            signature: of Ed25519 exactly 64 bytes, S below the group order; of P-256 and P-384 r and s, 64 or 96 bytes.
             message: the signed bytes.
 
         Raises:
-            KeyKindError: key_kind_unsupported, for any kind but ed25519.
+            KeyKindError: key_kind_unsupported, for x25519 and secp256k1.
             SignatureInvalidError: signature_invalid.
 
-        Spec: RFC 8032 5.1.7
+        Spec: RFC 8032 5.1.7; FIPS 186-5 6.4.2
         """
         if self.kind != "ed25519":
-            raise KeyKindError(f"signatures of {self.kind} keys are not verified here", kind=self.kind)
+            verify_ecdsa(self.kind, self.raw, signature=signature, message=message)
+            return
         # The length first: the library takes one string, and would read a 65th byte as part of the message.
         if len(signature) != SIGNATURE_BYTES:
             raise SignatureInvalidError
@@ -209,7 +170,7 @@ def public_key_from_point(kind: KeyKind, x: bytes, y: bytes) -> PublicKey:
     if len(x) + 1 != KEY_CODECS[kind].raw_bytes or len(y) != len(x):
         raise KeyLengthError(kind=kind, expected_bytes=KEY_CODECS[kind].raw_bytes)
     # Both coordinates are checked together: the compressed form alone would accept any y of the right parity.
-    _curve_point(kind, b"\x04" + x + y)
+    decode_point(kind, b"\x04" + x + y)
     return PublicKey(kind, bytes([_EVEN_Y + y[-1] % 2]) + x)
 
 
@@ -226,7 +187,7 @@ def point_coordinates(key: PublicKey) -> tuple[bytes, bytes]:
     """
     if key.kind in _WITHOUT_Y:
         raise KeyKindError(f"{key.kind} keys have one coordinate", kind=key.kind)
-    numbers = _curve_point(key.kind, key.raw).public_numbers()
+    numbers = decode_point(key.kind, key.raw).public_numbers()
     size = len(key.raw) - 1
     return numbers.x.to_bytes(size, "big"), numbers.y.to_bytes(size, "big")
 
@@ -239,18 +200,18 @@ class Signer(Protocol):
         """The DID URL of the key, as it stands in proofs."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64 bytes of Ed25519 signature over message."""
+        """Return the bytes of signature over message: 64 of Ed25519 and P-256, 96 of P-384."""
 
 
 class PrivateKey(Protocol):
-    """A private Ed25519 key wherever it lies: in memory, or in a device that only signs."""
+    """A private key wherever it lies: in memory, or in a device that only signs."""
 
     @property
     def public_key(self) -> PublicKey:
         """Its public key."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64 bytes of signature over message."""
+        """Return the bytes of signature over message, as `PublicKey.verify` takes them."""
 
 
 class SigningKey:
@@ -310,11 +271,9 @@ class KeySigner:
     verification_method: str
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64 bytes of signature over message.
+        """Return the key's signature over message.
 
         Args:
             message: any bytes.
-
-        Spec: RFC 8032 5.1.6
         """
         return self.signing_key.sign(message)

@@ -85,7 +85,7 @@ MUTATIONS = (
         (
             (
                 "did_methods/data_integrity.py",
-                'return sha256_jcs(_without(document, "proof"))',
+                "return sha256_jcs(unsecured_document(document))",
                 "return sha256_jcs(document)",
             ),
         ),
@@ -234,8 +234,8 @@ MUTATIONS = (
         (
             (
                 "did_methods/data_integrity.py",
-                "return options_hash + hashlib.sha256(canonicalize(unsecured_document)).digest()",
-                "return hashlib.sha256(canonicalize(unsecured_document)).digest() + options_hash",
+                "return combine_hashes(canonicalize(options), canonicalize(unsecured), hash_name=",
+                "return combine_hashes(canonicalize(unsecured), canonicalize(options), hash_name=",
             ),
         ),
         ("tests/did_methods/test_data_integrity.py::test_valid_documents_verify",),

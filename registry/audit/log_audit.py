@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from did_methods.codec import base64url_encode
-from did_methods.data_integrity import ProofInvalidError
 from did_methods.document import DidDocument
 from did_methods.errors import BonafidesError
+from did_methods.proof_errors import ProofInvalidError
 from registry.audit.did_files import HostedLogs
 from registry.audit.epoch_watch import EpochWatch
 from registry.audit.finding import Finding, make_finding, refusal_finding

@@ -5,6 +5,7 @@ The refusals of form are in ``form_errors.py``. Details name members of our own 
 
 from __future__ import annotations
 
+from registry.credentials.problem_types import INVALID_CHALLENGE_ERROR, INVALID_DOMAIN_ERROR, PROOF_VERIFICATION_ERROR
 from registry.errors import ParseError, VerificationError
 
 # --- verification -----------------------------------------------------------------------------------------------------
@@ -15,6 +16,7 @@ class DomainMismatchError(VerificationError):
 
     code = "domain_mismatch"
     title = "The proof is for another domain"
+    type_uri = INVALID_DOMAIN_ERROR
 
 
 class CreatedInFutureError(VerificationError):
@@ -22,6 +24,7 @@ class CreatedInFutureError(VerificationError):
 
     code = "created_in_future"
     title = "The proof is dated in the future"
+    type_uri = PROOF_VERIFICATION_ERROR
 
 
 class CreatedTooOldError(VerificationError):
@@ -50,6 +53,7 @@ class ProofExpiredError(VerificationError):
 
     code = "proof_expired"
     title = "The proof has expired"
+    type_uri = PROOF_VERIFICATION_ERROR
 
 
 class KeyNotFoundError(VerificationError):
@@ -57,6 +61,7 @@ class KeyNotFoundError(VerificationError):
 
     code = "key_not_found"
     title = "The verification method is not known"
+    type_uri = PROOF_VERIFICATION_ERROR
 
 
 class IssuerKeyError(VerificationError):
@@ -64,6 +69,7 @@ class IssuerKeyError(VerificationError):
 
     code = "issuer_key_mismatch"
     title = "The key is not the issuer's"
+    type_uri = PROOF_VERIFICATION_ERROR
 
 
 # --- presentations ----------------------------------------------------------------------------------------------------
@@ -109,6 +115,7 @@ class HolderKeyError(VerificationError):
 
     code = "holder_key_mismatch"
     title = "The key is not the holder's"
+    type_uri = PROOF_VERIFICATION_ERROR
 
 
 class ChallengeMissingError(VerificationError):
@@ -116,6 +123,7 @@ class ChallengeMissingError(VerificationError):
 
     code = "challenge_missing"
     title = "The presentation answers no challenge"
+    type_uri = INVALID_CHALLENGE_ERROR
 
 
 class ChallengeMismatchError(VerificationError):
@@ -123,6 +131,7 @@ class ChallengeMismatchError(VerificationError):
 
     code = "challenge_mismatch"
     title = "The presentation answers another challenge"
+    type_uri = INVALID_CHALLENGE_ERROR
 
 
 class PresentationExpiredError(VerificationError):

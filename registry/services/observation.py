@@ -18,7 +18,6 @@ from typing import Any, Final, Protocol
 
 from did_methods.canonical import sha256_jcs
 from did_methods.codec import base64url_encode
-from did_methods.data_integrity import ProofInvalidError
 from did_methods.did import parse_did
 from did_methods.document import (
     RELATIONSHIPS,
@@ -30,6 +29,7 @@ from did_methods.document import (
 )
 from did_methods.errors import BonafidesError, DidError
 from did_methods.method import ResolutionError, ResolutionOptions, ResolutionResult
+from did_methods.proof_errors import ProofInvalidError
 from did_methods.timestamp import format_timestamp
 from registry.adapters.system_clock import Clock
 from registry.errors import DependencyError, VerificationError

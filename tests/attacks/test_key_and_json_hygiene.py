@@ -24,6 +24,7 @@ from did_methods.keys import (
     SigningKey,
     parse_public_key,
 )
+from did_methods.proof_errors import ProofValueError
 
 KEY = SigningKey(bytes(range(32)))
 PRIME = 2**255 - 19
@@ -188,7 +189,7 @@ def test_long_base58_costs_nothing() -> None:
         parse_public_key(long)
     with pytest.raises(DidError):
         resolve_did_key(f"did:key:{long}")
-    with pytest.raises(di.ProofValueError):
+    with pytest.raises(ProofValueError):
         di.parse_proofs({**SIGNED, "proof": {**SIGNED["proof"], "proofValue": long}})
 
 
