@@ -168,10 +168,10 @@ def test_the_feature_finder_finds() -> None:
 
 
 def test_the_index_of_specs_is_complete() -> None:
-    """specs/README.md links every page of specs/ and every decision record, and nothing that is not there."""
+    """specs/README.md links every page of specs/, of kinds and of decisions, and nothing that is not there."""
     specs = ROOT / "specs"
     links = set(re.findall(r"\]\((\w[\w./-]*\.md)\)", (specs / "README.md").read_text("utf-8")))
-    pages = {path.relative_to(specs).as_posix() for path in (*specs.glob("*.md"), *specs.glob("adr/*.md"))}
+    pages = {path.relative_to(specs).as_posix() for path in (*specs.glob("*.md"), *specs.glob("*/*.md"))}
     assert links == pages - {"README.md"}
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from did_methods.codec import base64url_encode
+from registry.credentials.bundled_contexts import BONAFIDES_V1_URL, context_bytes
 
 router = APIRouter(tags=["credentials"])
 CONTEXT_MAX_AGE_S: Final = 86_400
@@ -22,7 +22,7 @@ MEDIA_TYPE: Final = "application/ld+json"
 
 @cache
 def _bundled() -> tuple[bytes, str]:
-    data = (files("registry.credentials") / "contexts" / "bonafides-v1.jsonld").read_bytes()
+    data = context_bytes(BONAFIDES_V1_URL)
     return data, base64url_encode(hashlib.sha256(data).digest())
 
 

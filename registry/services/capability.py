@@ -179,7 +179,7 @@ def capability_covers(subject: Mapping[str, Any], request: EvaluationRequest) ->
 
     Patterns end in an optional ``*``; no resources listed means every resource.
 
-    Spec: specs/credential-profile.md "Capability".
+    Spec: specs/kinds/capability.md.
     """
     if not any(_matches(str(pattern), request.action_name) for pattern in subject["actions"]):
         return False

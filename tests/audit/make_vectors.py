@@ -20,6 +20,7 @@ from registry.history.statement import VerifiedStatement, claimed_time_ms, parse
 from registry.log.checkpoint import Checkpoint, sign_checkpoint
 from registry.log.entry import Leaf, encode_leaf, parse_leaf
 from registry.log.merkle import derive_root, leaf_hash
+from tests.audit.evidence_vectors import evidence_log, forged_ends
 from tests.support.identity_log import (
     approval,
     foreign_actor,
@@ -240,7 +241,18 @@ def broken() -> list[Vector]:
     add("key-not-pinned", "Checkpoint and key are another log's than entry 0 says.", good, 0, "log_key_not_pinned",
         note=note_of(stranger, good), key=stranger.log_key)  # fmt: skip
     found.append(_replay_with_chosen_time())
-    return found + _broken_identity()
+    return found + _broken_identity() + _broken_evidence()
+
+
+def _broken_evidence() -> list[Vector]:
+    """Return logs that end in one entry of evidence that the operator should have refused."""
+    log, people = evidence_log()
+    log.wait()
+    found = []
+    for name, text, event, code in forged_ends(log, people):
+        entries = [*log.entries, framed(log, event, time_ms=log.now_ms)]
+        found.append(Vector(name, text, entries, note_of(log, entries), log.log_key, len(entries) - 1, code))
+    return found
 
 
 def _broken_identity() -> list[Vector]:
@@ -341,13 +353,15 @@ def _replay_with_chosen_time() -> Vector:
 
 def sound() -> list[Vector]:
     """Return the sound logs."""
-    live, replay, identity = live_log()[0], replay_log(), identity_log()[0]
+    live, replay, identity, evidence = live_log()[0], replay_log(), identity_log()[0], evidence_log()[0]
     return [
         Vector("live", "Every kind of entry; an epoch that covers less than all; a rotation; contexts.", live.entries,
                live.checkpoint(), live.log_key),
         Vector("replay", "Log time is each statement's own, from 0.", replay.entries, replay.checkpoint(), replay.log_key),
         Vector("identity", "Agents that move, entries under witnesses, keys that were observed elsewhere.",
                identity.entries, identity.checkpoint(), identity.log_key),
+        Vector("evidence", "Badges, receipts, records, attestations, disputes and rulings, and what is withdrawn of them.",
+               evidence.entries, evidence.checkpoint(), evidence.log_key),
     ]  # fmt: skip
 
 
