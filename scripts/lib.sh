@@ -1,5 +1,5 @@
 # Shared by the scripts beside it; sourced, never run. Needs bash, and finds everything else or says what is missing.
-# What it sets: ROOT (the checkout), VENV and BIN. What it offers: say, fail, setup run|dev.
+# What it sets: ROOT (the checkout), VENV and BIN. What it offers: say, fail, setup run|dev, setup_partners.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV="$ROOT/.venv"
@@ -89,4 +89,18 @@ setup() {
         ! command -v flock >/dev/null 2>&1 || flock 9
         setup_locked "$1"
     ) 9<"$ROOT/pyproject.toml" || exit $?
+}
+
+setup_partners() {
+    # Implementations of another make, for the long tests alone. Their own installer checks what the lock file pins.
+    local from="$ROOT/tests/partners/node" to="$VENV/partners/node" stamp
+    stamp=$(digest "$from/package-lock.json")
+    [ "$(cat "$to/.stamp" 2>/dev/null)" != "$stamp" ] || return 0
+    command -v npm >/dev/null 2>&1 || fail "--full compares with packages for Node.js 20: install node and npm first"
+    say "installing the partners that tests/partners/node pins (once)"
+    mkdir -p "$to"
+    cp "$from/package.json" "$from/package-lock.json" "$to/"
+    (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) \
+        || fail "the partners could not be installed; npm's message stands above"
+    printf '%s\n' "$stamp" >"$to/.stamp"
 }

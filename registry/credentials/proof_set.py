@@ -101,7 +101,10 @@ def add_proof(
         cryptosuite: name of one of our suites.
         signer: a key of a kind that the suite takes; for ECDSA under a did:key or did:jwk, which tells the curve.
         created_ms: milliseconds since the epoch; None leaves the member out.
-        proof_purpose, domain, challenge, nonce: as in `proof_options`.
+        proof_purpose: verification relationship that the key must have.
+        domain: for whom the proof is meant; a sequence becomes a list.
+        challenge: what the verifier asked to be signed.
+        nonce: text that makes this proof unlike others.
         expires_ms: milliseconds since the epoch.
         proof_id: a URL, by which later proofs name this one.
         previous_proof: ids of proofs that the document has, and that this one is made over.
@@ -113,12 +116,7 @@ def add_proof(
 
     Spec: VC-DATA-INTEGRITY 4.2, 4.3
     """
-    suite = CRYPTOSUITES.get(cryptosuite)
-    if suite is None:
-        raise ProofSuiteError
-    existing = proofs_of(document)
-    if len(existing) >= MAX_PROOFS:
-        raise ProofCountError(max_proofs=MAX_PROOFS)
+    suite, existing = _suite_of(cryptosuite), _existing_proofs(document)
     options = proof_options(
         cryptosuite,
         verification_method=signer.verification_method,
@@ -136,6 +134,20 @@ def add_proof(
     hash_data = suite.hash_data(options, secured, key_kind=_kind_of(signer, suite), json_ld=json_ld)
     proof = {**options, "proofValue": encode_proof_value(signer.sign(hash_data))}
     return {**unsecured_document(document), "proof": [*existing, proof] if existing else proof}
+
+
+def _suite_of(name: str) -> Cryptosuite:
+    suite = CRYPTOSUITES.get(name)
+    if suite is None:
+        raise ProofSuiteError
+    return suite
+
+
+def _existing_proofs(document: dict[str, Any]) -> list[Any]:
+    existing = proofs_of(document)
+    if len(existing) >= MAX_PROOFS:
+        raise ProofCountError(max_proofs=MAX_PROOFS)
+    return existing
 
 
 def _made_over(
