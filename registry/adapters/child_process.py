@@ -45,6 +45,7 @@ class ChildLimits:
         back_off_ms: pause after the second failure in a row.
         back_off_most_ms: longest pause.
         waiting: callers at a time, the one being served included.
+        request_bytes: longest line to the child; longer ones are refused where the asker pays.
         answer_bytes: longest line of the child.
         memory_bytes: data of the child.
         cpu_seconds: processor time of the child.
@@ -57,6 +58,7 @@ class ChildLimits:
     back_off_ms: int = limits.FOREIGN_BACK_OFF_MS
     back_off_most_ms: int = limits.FOREIGN_BACK_OFF_MOST_MS
     waiting: int = limits.FOREIGN_WAITING
+    request_bytes: int = limits.FOREIGN_REQUEST_BYTES
     answer_bytes: int = limits.FOREIGN_ANSWER_BYTES
     memory_bytes: int = limits.FOREIGN_MEMORY_BYTES
     cpu_seconds: int = limits.FOREIGN_CPU_SECONDS
@@ -76,7 +78,7 @@ class ChildAbsentError(Exception):
 
 
 class ChildOverdueError(Exception):
-    """What was asked took too long, or more memory than there is; the child is gone. Never leaves the adapters."""
+    """What was asked took more time, memory or room than there is. Never leaves the adapters."""
 
 
 class ChildNonsenseError(Exception):
@@ -87,12 +89,15 @@ class _ChildFailedError(Exception):
     """The child hung, died, flooded or talked nonsense; never leaves this module."""
 
 
+class _ChildLostError(_ChildFailedError):
+    """There is no answer: the child hung, died or flooded."""
+
+
 class _Child:
     """One running child: a line out, a line in, within a time."""
 
     def __init__(self, command: Sequence[str], *, answer_bytes: int) -> None:
         self.calls = 0
-        self.overdue = False
         self._answer_bytes = answer_bytes
         self._reaping = threading.RLock()  # between looking at the process and killing it nobody may reap it
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -122,7 +127,7 @@ class _Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # A thread per call, because no other way to bound a read of a pipe works on every system.
-        timer = threading.Timer(timeout_ms / 1_000, self._end_overdue)
+        timer = threading.Timer(timeout_ms / 1_000, self.kill)
         timer.daemon = True
         timer.start()
         try:
@@ -135,7 +140,7 @@ class _Child:
             timer.cancel()
             timer.join()
         if not line.endswith(b"\n"):
-            raise _ChildFailedError("answered too much" if line else "died or hung")
+            raise _ChildLostError("answered too much" if line else "died or hung")
         try:
             return parse_json_object(line, max_bytes=self._answer_bytes, max_depth=_MESSAGE_DEPTH)
         except JsonError:
@@ -163,10 +168,6 @@ class _Child:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def _end_overdue(self) -> None:
-        self.overdue = True
-        self.kill()
-
 
 class ChildSupervisor:
     """One child process for any number of threads, which take turns.
@@ -176,7 +177,8 @@ class ChildSupervisor:
         child_limits: how much time, memory and patience the child gets.
         command: starts the child in place of the module; the limits that it sets itself are appended.
         clock: seconds that never go backwards.
-        asker_pays: a call that takes too long is the asker's doing: it is answered so, and is no failure of the child.
+        asker_pays: a child that hangs, dies or floods while it works is the asker's doing: it is answered so, and is no failure
+            that would pause the service. Only for children that prove at their start that they work.
     """
 
     def __init__(
@@ -243,6 +245,8 @@ class ChildSupervisor:
             child = self._running_child()
             self._next_id += 1
             line = json.dumps(request | {"id": self._next_id}).encode("ascii") + b"\n"
+            if self._asker_pays and len(line) > self._limits.request_bytes:
+                raise ChildOverdueError
             child.calls += 1
             answer = child.exchange(line, timeout_ms=self._limits.call_ms)
             result = read(_members(answer, expected_id=self._next_id))
@@ -250,10 +254,10 @@ class ChildSupervisor:
             self._give_up(_ChildFailedError("gave an answer that is none"))
             raise ChildUnavailableError from None
         except _ChildFailedError as failure:
-            if self._asker_pays and self._child is not None and self._child.overdue and self._child.calls:
+            started = self._child is not None and self._child.calls > 0
+            if self._asker_pays and started and isinstance(failure, _ChildLostError) and not self._closed:
                 self._stop_child()
-                if not self._closed:
-                    raise ChildOverdueError from None
+                raise ChildOverdueError from None
             self._give_up(failure)
             raise ChildUnavailableError from None
         self._failures = 0

@@ -1,7 +1,7 @@
 """JSON-LD checked and canonicalised in child processes: what implements ``JsonLdProcessor`` in a registry.
 
 Decides which of at most two children a caller gets and how many callers may wait. A document that costs more than its share
-of time is refused as such, its child is replaced, and the next call finds a new one at once. Safe for any number of threads.
+of time, memory or room is refused as such, its child is replaced, and the next call finds a new one at once. Safe for any number of threads.
 
 Spec: specs/json-ld.md "Where it runs"
 """
@@ -39,6 +39,7 @@ JSON_LD_CHILD_LIMITS: Final = ChildLimits(
     call_ms=limits.JSON_LD_CALL_MS,
     start_ms=limits.JSON_LD_START_MS,
     waiting=1,  # callers wait for a free child here, not for a certain one
+    request_bytes=limits.JSON_LD_REQUEST_BYTES,
     answer_bytes=limits.JSON_LD_ANSWER_BYTES,
     memory_bytes=limits.JSON_LD_MEMORY_BYTES,
     cpu_seconds=limits.JSON_LD_CPU_SECONDS,

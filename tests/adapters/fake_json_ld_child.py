@@ -12,16 +12,24 @@ import time
 from typing import Any
 
 
+def lose(document: dict[str, Any]) -> None:
+    """End as the document says."""
+    if "hang" in document:
+        time.sleep(600)
+    if "die" in document:
+        os._exit(3)
+    while "flood" in document:
+        sys.stdout.write("x" * 4_096)
+
+
 def answer(mode: str, request: dict[str, Any]) -> Any:
     """Return the answer that the mode wants."""
     number, documents = request["id"], request["documents"]
     texts = ["" for _ in documents] if request["op"] == "canonicalize" else []
-    if mode == "hangs" or (mode == "hangs-when-told" and "hang" in documents[0]):
-        time.sleep(600)
+    if mode == "loses":
+        lose(documents[0])
     if mode == "slow":
         time.sleep(0.5)
-    if mode == "dies" or (mode == "dies-when-told" and "die" in documents[0]):
-        os._exit(3)
     answers: dict[str, Any] = {
         "too-few": {"id": number, "canonical": texts[:-1]},
         "numbers": {"id": number, "canonical": [1 for _ in texts]},

@@ -108,8 +108,9 @@ def test_refusals_travel_as_codes(process: JsonLdProcess) -> None:
 
 @pytest.mark.parametrize(
     "poison",
-    [clique(8), clique(10), bipartite(8), graph({f"n{one}": [f"n{(one + step) % 60}" for step in range(1, 9)] for one in range(60)})],
-    ids=["clique of 8", "clique of 10", "two halves of 8", "ring of 60, each to the next 8"],
+    [clique(8), clique(10), bipartite(8), graph({f"n{one}": [f"n{(one + step) % 60}" for step in range(1, 9)] for one in range(60)}),
+     clique(60), GRAPH | {"id": "urn:x:" + "x" * 20_000, "q": list(range(1_000))}],
+    ids=["clique of 8", "clique of 10", "two halves of 8", "ring of 60, each to the next 8", "clique of 60", "long lines"],
 )  # fmt: skip
 def test_a_poisoned_graph_costs_its_caller_an_error_and_nobody_else_anything(
     process: JsonLdProcess, poison: dict[str, Any]
@@ -174,7 +175,7 @@ def test_every_refusal_works_where_nothing_can_be_opened(process: JsonLdProcess)
 
 @pytest.mark.parametrize(
     "mode",
-    ["dies", "too-few", "numbers", "more-members", "another-id", "unknown-code", "text-of-the-document"],
+    ["too-few", "numbers", "more-members", "another-id", "unknown-code", "text-of-the-document"],
 )
 def test_an_answer_that_is_none_is_not_taken(start: Start, mode: str) -> None:
     """A child that dies or says anything else than one answer is ended, and its text reaches nobody."""
@@ -185,21 +186,34 @@ def test_an_answer_that_is_none_is_not_taken(start: Start, mode: str) -> None:
     assert process._all[0]._child is None
 
 
-def test_a_child_that_hangs_is_the_askers_doing(start: Start) -> None:
-    """A call that takes too long is answered so, again and again, and never pauses the service."""
-    process = start("hangs-when-told", HASTY)
+@pytest.mark.parametrize("end", ["hang", "die", "flood"])
+def test_a_child_that_is_lost_at_work_is_the_askers_doing(start: Start, end: str) -> None:
+    """A call that takes too long, or more memory or room than there is, is answered so, and never pauses the service."""
+    process = start("loses", replace(HASTY, answer_bytes=10_000) if end == "flood" else HASTY)
     for _ in range(3):
         with pytest.raises(errors.JsonLdWorkError):
-            process.check({"hang": 1})
+            process.check({end: 1})
+        assert process._all[0]._not_before == 0
     process.check({})
 
 
-def test_a_child_that_dies_is_the_childs_doing(start: Start) -> None:
-    """A death is unavailable, not a refusal; after one the next call finds a new child."""
-    process = start("dies-when-told")
-    with pytest.raises(errors.JsonLdUnavailableError):
-        process.check({"die": 1})
+def test_a_request_that_is_too_long_reaches_no_child(start: Start) -> None:
+    """A document beyond the size of a request is refused before it is sent."""
+    process = start("pid")
     process.check({})
+    before = process._all[0]._child
+    with pytest.raises(errors.JsonLdWorkError):
+        process.check({"a": "x" * limits.JSON_LD_REQUEST_BYTES})
+    assert process._all[0]._child is before
+
+
+def test_a_child_that_never_gets_ready_is_the_childs_doing() -> None:
+    """Whoever asks first is not blamed for a start that fails, and the failures are paused."""
+    with JsonLdProcess(PATIENT, command=(sys.executable, "-c", "raise SystemExit")) as process:
+        for _ in range(2):
+            with pytest.raises(errors.JsonLdUnavailableError):
+                process.check({})
+        assert process._all[0]._not_before > time.monotonic()
 
 
 def test_refusals_are_no_failures(start: Start) -> None:
