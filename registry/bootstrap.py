@@ -28,9 +28,8 @@ from registry.decisions.policy import PolicyPack
 from registry.errors import ConflictError, DependencyError
 from registry.history.state import Genesis, LogState
 from registry.limits import DID_LOGS_WITNESSED
-from registry.log.entry import parse_leaf
 from registry.log.note import NoteSigner
-from registry.services.admission import DAY_MS, LeafBudgets, RegistrationRates
+from registry.services.admission import RegistrationRates, restore_budgets
 from registry.services.agent import AgentService
 from registry.services.authority import (
     Authority,
@@ -52,6 +51,7 @@ from registry.services.sequencer import Sequencer, Submission
 from registry.services.snapshot import Snapshots, load_state
 from registry.services.status import StatusService
 from registry.services.status_elsewhere import KeyListVerifier, ListsElsewhere
+from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
 from registry.storage.did_witness import WitnessStore
@@ -104,16 +104,19 @@ class Registry:
     observations: ObservationService
     did_witness: DidWitness
     statuses: StatusService
+    witnessing: Witnessing
 
     def start(self) -> None:
-        """Start the writer and the recorder."""
+        """Start the writer, the recorder and the publisher."""
         self.recorder.start()
+        self.witnessing.publisher.start()
         self.sequencer.start(self._epoch_if_due, _retried(self.log.sign_if_grown), _retried(self.snapshots.save_if_due))
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
         self.sequencer.stop()
         self.log.sign_if_grown()
+        self.witnessing.publisher.stop()
         self.recorder.stop()
         self.observations.close()
         self.statuses.close()
@@ -161,7 +164,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     rings, first = _first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
     loaded = load_state(store, size)
     state = loaded.state
-    budgets = _restore_budgets(store, size=size, now_ms=clock.now_ms())
+    budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
     sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
     challenges = Challenges()
@@ -180,6 +183,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
     statuses = _statuses(fetcher, genesis, state=state, database=database, clock=clock)
+    log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
     return Registry(
         settings=settings,
         clock=clock,
@@ -187,7 +191,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         store=store,
         state=state,
         sequencer=sequencer,
-        log=LogService(store=store, sequencer=sequencer, note_signer=note_signer),
+        log=log,
         authority=authority,
         agents=AgentService(
             sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
@@ -208,6 +212,23 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
         statuses=statuses,
+        witnessing=_witnessing(settings, genesis, log, store, database, rings["log-witness"], clock),
+    )
+
+
+def _witnessing(
+    settings: Settings,
+    genesis: Genesis,
+    log: LogService,
+    store: LogStore,
+    database: Database,
+    ring: KeyRing,
+    clock: Clock,
+) -> Witnessing:
+    chosen = WitnessSettings(settings.witness_policy, settings.tiles_dir, settings.witness_budget)
+    key = ring.keys["signing"]
+    return open_witnessing(
+        chosen, genesis=genesis, log=log, entries=store, database=database, cosigning_key=key, clock=clock
     )
 
 
@@ -302,22 +323,6 @@ def load_policy(folder: Path | None) -> PolicyPack:
         raise PolicyFolderError(f"a .cedar, a .cedarschema and a .json file are needed in {folder.name}")
     policies, schema, manifest = (path.read_bytes() for path in files.values() if path is not None)
     return PolicyPack.load(policies, schema, manifest)
-
-
-def _restore_budgets(store: LogStore, *, size: int, now_ms: int) -> LeafBudgets:
-    """Count today's leaves again, so that a restart gives nobody a new day."""
-    budgets = LeafBudgets()
-    today = now_ms // DAY_MS * DAY_MS
-    for begin in range(size, 0, -512):
-        entries = store.entries(max(0, begin - 512), begin)
-        for entry in entries:
-            if entry.time_ms >= today and entry.kind != "did_witness":
-                for party in parse_leaf(entry.data).parties:
-                    if "signer" in party.roles:
-                        budgets.count_signer(party.did, entry.kind, time_ms=entry.time_ms)
-        if entries and entries[0].time_ms < today:
-            break
-    return budgets
 
 
 # ---------------------------------------------------------------- first start

@@ -16,6 +16,8 @@ from registry.errors import ParseError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
+_MOST_REQUESTS = 10_000_000
+
 _OVERRIDE = re.compile(
     r"(?P<host>[^:=;]+)(?::(?P<port>[0-9]{1,5}))?=(?P<address>\[[^\]]+\]|[^:;]+):(?P<dial>[0-9]{1,5})(?:;ca=(?P<ca>.+))?"
 )
@@ -42,6 +44,9 @@ class Settings:
         policy_dir: a folder with a policy pack; None is the built-in baseline.
         profile: ``live`` or ``replay``; pinned in entry 0.
         tls_cert, tls_key: PEM files; plain HTTP without.
+        tiles_dir: a folder to publish the log in, beside the database; None for none.
+        witness_policy: a file that names the witnesses to ask, and the quorum; None asks nobody.
+        witness_budget: requests to one witness in a day; None is the limit of this product.
         fetch_overrides: hosts that the fetcher dials elsewhere, past its address rules.
         defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """
@@ -57,6 +62,9 @@ class Settings:
     profile: str = "live"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tiles_dir: Path | None = None
+    witness_policy: Path | None = None
+    witness_budget: int | None = None
     fetch_overrides: tuple[FetchOverride, ...] = ()
     defaulted: frozenset[str] = frozenset()
 
@@ -83,9 +91,8 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
     dev = str(pick("dev", "")).lower() in ("1", "true", "yes")
     host, port = str(pick("host", "127.0.0.1")), _port(pick("port", 8000))
     public_url = str(pick("public_url", f"https://registry.localhost:{port}")).rstrip("/")
-    policy = pick("policy_dir", None)
     origin = pick("log_origin", None)
-    cert, key = pick("tls_cert", None), pick("tls_key", None)
+    cert, key = _path(pick("tls_cert", None)), _path(pick("tls_key", None))
     settings = Settings(
         host=host,
         port=port,
@@ -94,15 +101,31 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         public_url=public_url,
         origin=None if origin is None else str(origin),
         dev=dev,
-        policy_dir=None if policy is None else Path(str(policy)),
+        policy_dir=_path(pick("policy_dir", None)),
         profile=str(pick("profile", "live")),
-        tls_cert=None if cert is None else Path(str(cert)),
-        tls_key=None if key is None else Path(str(key)),
+        tls_cert=cert,
+        tls_key=key,
+        tiles_dir=_path(pick("tiles_dir", None)),
+        witness_policy=_path(pick("witness_policy", None)),
+        witness_budget=_budget(pick("witness_budget", None)),
         fetch_overrides=parse_fetch_overrides(str(pick("fetch_overrides", ""))),
         defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )
     check_settings(settings)
     return settings
+
+
+def _path(value: object) -> Path | None:
+    return None if value is None else Path(str(value))
+
+
+def _budget(value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_REQUESTS):
+        raise SettingError("the witness budget is a number of requests a day")
+    return int(text)
 
 
 def check_settings(settings: Settings) -> None:

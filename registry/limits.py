@@ -355,6 +355,47 @@ STATUS_REFRESHES_AT_A_TIME: Annotated[
     int, Limit("fetches", "of those, each holding a thread for 10 s at the worst")
 ] = 8
 
+# --- Witnesses ----------------------------------------------------------------------------------------------------
+WITNESS_TIMEOUT_MS: Annotated[
+    int, Limit("ms", "all that one witness gets for one checkpoint, retries included; they are asked side by side")
+] = 1_000
+WITNESS_ANSWER_BYTES: Annotated[
+    int, Limit("bytes", "sixteen post-quantum cosignatures; a witness sends one or two")
+] = 65_536
+WITNESS_RETRIES: Annotated[
+    int, Limit("retries", "after a 409: the size may have moved once while we asked, not again and again")
+] = 2
+WITNESS_CLOCK_MS: Annotated[
+    int, Limit("ms", "how far a cosignature's time may lie from ours: it is what freshness is read from")
+] = 300_000
+WITNESS_INTERVAL_MS: Annotated[
+    int, Limit("ms", "between two checkpoints that witnesses are asked about: a busy log asks each once a second")
+] = 1_000
+WITNESS_PAUSE_MOST_MS: Annotated[
+    int, Limit("ms", "longest pause after failures: a witness that is back is asked again within it")
+] = 10_000
+WITNESS_REQUESTS_PER_DAY: Annotated[
+    int, Limit("requests per witness and day", "one a second with room for retries; the setting may name fewer")
+] = 100_000
+LOGS_WITNESSED: Annotated[
+    int, Limit("logs", "named one by one by the operator; a note of each is kept for every size")
+] = 1_000
+WITNESS_NOTES_KEPT: Annotated[
+    int, Limit("notes per log", "whole notes, so that an old view can be held against them; about 4 MiB a log")
+] = 10_000
+EVIDENCE_KEPT: Annotated[int, Limit("files", "each costs a log its name; beyond, evidence is logged and not kept")] = (
+    1_000
+)
+GOSSIP_PER_SOURCE_HOUR: Annotated[
+    int, Limit("requests per address and hour", "a client that walks about with a note a minute")
+] = 3_600
+GOSSIP_PER_MINUTE: Annotated[
+    int, Limit("requests per minute", "gossip and cosigning, all sources together: a signature check and a write each")
+] = 6_000
+BUNDLES_COMPRESSED: Annotated[
+    int, Limit("bundles", "full entry bundles kept compressed, a few MiB: a reader of the whole log comes once")
+] = 32
+
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[
     int, Limit("contexts", "fixed by the format: a pair's edge weighs 1/k with k at most this")

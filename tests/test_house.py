@@ -20,7 +20,9 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
 # Path -> why it may be longer. An entry that is no longer needed fails the test too.
-LONGER_FILES: dict[str, str] = {}
+LONGER_FILES: dict[str, str] = {
+    "registry/limits.py": "one table, which the page of limits is made from; nobody reads it from end to end",
+}
 LONGER_FUNCTIONS: dict[str, str] = {}
 # The only places that may turn any exception into an answer; elsewhere whoever catches everything raises it again.
 # The sequencer contains a defect in the one submission that met it, logs it, and drops the draft.

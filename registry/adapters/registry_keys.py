@@ -1,7 +1,7 @@
 """The registry's own keys at rest: made at the first start, loaded at every other, one purpose each.
 
 ``log-note`` signs checkpoints, ``registry-did`` what the registry says, ``did-witness`` approvals of other people's DID
-logs; ``operator-root`` and ``operator-agent`` are the operator's and may be taken elsewhere after the first start.
+logs, ``log-witness`` cosignatures of other registries' checkpoints; ``operator-root`` and ``operator-agent`` are the operator's and may be taken elsewhere after the first start.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from registry.errors import DependencyError
 
 _LOG = logging.getLogger(__name__)
 _NEEDED = ("log-note", "registry-did")
-_WITNESS = "did-witness"
-_FILES = (*_NEEDED, "operator-root", "operator-agent", _WITNESS)
+_WITNESSES = {
+    "did-witness": "DID logs that name another are not witnessed",
+    "log-witness": "policies that name another fail",
+}
+_FILES = (*_NEEDED, "operator-root", "operator-agent", *_WITNESSES)
 
 
 class KeysMissingError(DependencyError):
@@ -55,7 +58,7 @@ def make_registry_keys(
         "registry-did": registry,
         "operator-root": make_key_identity(secrets.token_bytes(32)),
         "operator-agent": operator,
-        _WITNESS: make_key_identity(secrets.token_bytes(32)),
+        **{name: make_key_identity(secrets.token_bytes(32)) for name in _WITNESSES},
     }
     for name, ring in rings.items():
         save_key_ring(_file(folder, name), ring)
@@ -65,7 +68,7 @@ def make_registry_keys(
 def load_registry_keys(folder: Path) -> dict[str, KeyRing]:
     """Load the keys that a running registry needs; the operator's may be elsewhere by now.
 
-    A registry from before it was a witness gets its witness key now: nothing rests on that key yet.
+    A registry from before it was a witness gets its witness keys now: nothing rests on such a key yet.
 
     Raises:
         KeysMissingError: ``registry_keys_missing``.
@@ -74,10 +77,11 @@ def load_registry_keys(folder: Path) -> dict[str, KeyRing]:
     missing = [name for name in _NEEDED if not _file(folder, name).exists()]
     if missing:
         raise KeysMissingError(", ".join(missing))
-    if not _file(folder, _WITNESS).exists():
-        save_key_ring(_file(folder, _WITNESS), make_key_identity(secrets.token_bytes(32)))
-        _LOG.warning("there was no witness key: a new one was made, and DID logs that name another are not witnessed")
-    return {name: load_key_ring(_file(folder, name)) for name in (*_NEEDED, _WITNESS)}
+    for name, meaning in _WITNESSES.items():
+        if not _file(folder, name).exists():
+            save_key_ring(_file(folder, name), make_key_identity(secrets.token_bytes(32)))
+            _LOG.warning("there was no key %s: a new one was made, and %s", name, meaning)
+    return {name: load_key_ring(_file(folder, name)) for name in (*_NEEDED, *_WITNESSES)}
 
 
 def _file(folder: Path, name: str) -> Path:

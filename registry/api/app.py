@@ -31,6 +31,7 @@ from registry.api import (
     operation,
     standing,
     status,
+    witness,
 )
 from registry.api.agent import QueryError
 from registry.api.guard import Guard
@@ -76,6 +77,7 @@ def create_app(registry: Registry) -> FastAPI:
         operation,
         gateway,
         status,
+        witness,
     ):
         app.include_router(module.router)
     app.add_exception_handler(BonafidesError, _handle_error)
@@ -122,7 +124,10 @@ async def _handle_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, BonafidesError)
     api: ApiState = request.app.state.api
     api.refusals[error.code] += 1
-    return problem_response(error)
+    answer = problem_response(error)
+    if log.is_public(request.url.path):
+        answer.headers.update(log.CORS)
+    return answer
 
 
 async def _handle_validation(request: Request, _error: Exception) -> Response:

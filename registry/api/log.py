@@ -1,33 +1,66 @@
-"""The public log over HTTP: checkpoint, tiles, entry bundles, proofs.
+"""The public log over HTTP: checkpoint, tiles, entry bundles, proofs, policy.
 
-Spec: c2sp.org/tlog-tiles.
+Spec: c2sp.org/tlog-tiles, c2sp.org/tlog-proof.
 """
 
 from __future__ import annotations
+
+import gzip
+import re
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from did_methods.codec import base64url_decode, base64url_encode
-from registry.api.agent import integer_query, parse_integer
+from registry.api.agent import QueryError, integer_query, parse_integer
 from registry.api.event import EventNotFoundError
-from registry.api.state import state_of
+from registry.api.state import ApiState, state_of
 from registry.api.wire import json_response
-from registry.log.tile import parse_tile_path
+from registry.errors import NotFoundError
+from registry.log.proof import ProofFile, encode_proof_file
+from registry.log.tile import TILE_WIDTH, parse_tile_path
 from registry.services.log import EntryNotFoundError
+from registry.services.witnessing import describe_log
 
 router = APIRouter(tags=["log"])
-_CORS = {"Access-Control-Allow-Origin": "*"}
-_FOREVER = {**_CORS, "Cache-Control": "public, max-age=604800, immutable"}
-_FRESH = {**_CORS, "Cache-Control": "no-store"}
+CORS = {"Access-Control-Allow-Origin": "*"}
+FRESH = {**CORS, "Cache-Control": "no-store"}
+TEXT = "text/plain; charset=utf-8"
+_FOREVER = {**CORS, "Cache-Control": "public, max-age=604800, immutable"}
 _MOST = 1 << 53
+_PUBLIC = ("/checkpoint", "/tile/", "/log.json", "/policy", "/v1/entries/", "/v1/log/", "/v1/evidence")
+_GZIP_LEVEL = 1
+_FORMATS = ("json", "tlog-proof")
+_NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
+
+
+class PolicyNotFoundError(NotFoundError):
+    """This log has no witness policy."""
+
+    code = "witness_policy_not_found"
+    title = "This log has no witness policy"
+
+
+class CheckpointNotFoundError(NotFoundError):
+    """No checkpoint of that size was signed, so no proof file can hold one."""
+
+    code = "checkpoint_not_found"
+    title = "No checkpoint of this size"
+
+
+def is_public(path: str) -> bool:
+    """Say whether any web page may read what is at a path, a refusal included.
+
+    A refusal that a page cannot read looks like a broken network to it, and the next tile is refused until it exists.
+    """
+    return path.startswith(_PUBLIC)
 
 
 @router.get("/checkpoint")
 async def get_checkpoint(request: Request) -> Response:
     """Return the newest signed checkpoint."""
-    return Response(state_of(request).registry.log.signed_head.note, 200, _FRESH, "text/plain; charset=utf-8")
+    return Response(state_of(request).registry.log.published_head.note, 200, FRESH, TEXT)
 
 
 @router.get("/tile/{path:path}")
@@ -35,30 +68,56 @@ async def get_tile(request: Request, path: str) -> Response:
     """Return a tile of hashes, or an entry bundle below ``entries``."""
     log = state_of(request).registry.log
     tile = parse_tile_path(f"tile/{path}")
-    if tile.level is None:
-        data = await run_in_threadpool(log.entry_bundle, tile.index, tile.width)
-    else:
+    if tile.level is not None:
         data = await run_in_threadpool(log.tile, tile.level, tile.index, tile.width)
-    return Response(data, 200, _FOREVER, "application/octet-stream")
+        return Response(data, 200, _FOREVER, "application/octet-stream")
+    if not _takes_gzip(request):
+        data = await run_in_threadpool(log.entry_bundle, tile.index, tile.width)
+        return Response(data, 200, _FOREVER | {"Vary": "Accept-Encoding"}, "application/octet-stream")
+    packed = await run_in_threadpool(_packed_bundle, request.app.state.api, tile.index, tile.width)
+    headers = _FOREVER | {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
+    return Response(packed, 200, headers, "application/octet-stream")
+
+
+def _takes_gzip(request: Request) -> bool:
+    """Say whether the caller takes gzip.
+
+    Spec: RFC 9110 12.5.3
+    """
+    for part in ",".join(request.headers.getlist("accept-encoding")).split(","):
+        name, _, quality = part.partition(";")
+        if name.strip().lower() in ("gzip", "*"):
+            return not _NO_QUALITY.fullmatch(quality.strip())
+    return False
+
+
+def _packed_bundle(api: ApiState, number: int, width: int) -> bytes:
+    """Return a compressed bundle; full ones are kept, for whoever reads the whole log."""
+    packed = api.packed_bundles.get(number) if width == TILE_WIDTH else None
+    if packed is None:
+        # No time in the header: the same bundle has the same bytes.
+        packed = gzip.compress(api.registry.log.entry_bundle(number, width), _GZIP_LEVEL, mtime=0)
+        if width == TILE_WIDTH:
+            api.keep_packed(number, packed)
+    return packed
 
 
 @router.get("/log.json")
 async def get_log(request: Request) -> Response:
-    """Return the log's name and keys."""
+    """Return the log's name and keys, its witnesses, and this registry's own keys as a witness."""
     api = state_of(request)
-    genesis = api.registry.genesis
-    body = {
-        "origin": genesis.origin,
-        "verifier_keys": [genesis.log_key],
-        "public_url": genesis.public_url,
-        "registry_did": genesis.registry_did,
-        "operator_did": genesis.operator_did,
-        "profile": genesis.profile,
-        "rules": genesis.rules,
-        "witnesses": [],
-        "didWitness": api.registry.did_witness.did,
-    }
-    return json_response(body, headers=_FRESH)
+    witnessing = api.registry.witnessing
+    body = describe_log(api.registry.genesis) | witnessing.describe() | {"didWitness": api.registry.did_witness.did}
+    return json_response(body, headers=FRESH)
+
+
+@router.get("/policy")
+async def get_policy(request: Request) -> Response:
+    """Return the witness policy that this log publishes under, as its operator wrote it."""
+    text = state_of(request).registry.witnessing.policy_text
+    if text is None:
+        raise PolicyNotFoundError
+    return Response(text, 200, FRESH, TEXT)
 
 
 @router.get("/v1/entries/{index}")
@@ -73,8 +132,9 @@ async def get_entry(request: Request, index: str) -> Response:
 
 @router.get("/v1/log/proof/inclusion")
 async def get_inclusion(request: Request) -> Response:
-    """Return an inclusion proof for ``index`` or ``event``, in the newest checkpoint or at ``size``."""
+    """Return an inclusion proof for ``index`` or ``event``, in the newest checkpoint or at ``size``; JSON or a proof file."""
     api = state_of(request)
+    is_file = _wants_proof_file(request)
     event = request.query_params.get("event")
     if event is None:
         index = integer_query(request, "index", default=-1, least=0, most=_MOST)
@@ -85,9 +145,29 @@ async def get_inclusion(request: Request) -> Response:
         index = found.index
     asked = integer_query(request, "size", default=0, least=0, most=_MOST) or None
     size, proof = await run_in_threadpool(api.registry.log.inclusion, index, asked)
-    return json_response(
-        {"index": index, "treeSize": size, "proof": [base64url_encode(one) for one in proof]}, headers=_FRESH
-    )
+    headers = FRESH | {"Vary": "Accept"}
+    if is_file:
+        note = await run_in_threadpool(api.registry.witnessing.publisher.note_at, size)
+        if note is None:
+            raise CheckpointNotFoundError
+        return Response(encode_proof_file(ProofFile(index, tuple(proof), note)), 200, headers, TEXT)
+    body = {"index": index, "treeSize": size, "proof": [base64url_encode(one) for one in proof]}
+    return json_response(body, headers=headers)
+
+
+def _wants_proof_file(request: Request) -> bool:
+    """Say whether the answer is to be a ``.tlog-proof`` file: ``format`` says so, or else ``Accept``.
+
+    Raises:
+        QueryError: ``query_invalid``.
+    """
+    wanted = request.query_params.get("format")
+    if wanted is not None and wanted not in _FORMATS:
+        raise QueryError("format is json or tlog-proof")
+    if wanted is not None:
+        return wanted == "tlog-proof"
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return "text/plain" in accepted and "application/json" not in accepted
 
 
 @router.get("/v1/log/proof/consistency")
@@ -98,5 +178,5 @@ async def get_consistency(request: Request) -> Response:
     asked = integer_query(request, "to", default=0, least=0, most=_MOST) or None
     second, proof = await run_in_threadpool(api.registry.log.consistency, first, asked)
     return json_response(
-        {"from": first, "to": second, "proof": [base64url_encode(one) for one in proof]}, headers=_FRESH
+        {"from": first, "to": second, "proof": [base64url_encode(one) for one in proof]}, headers=FRESH
     )

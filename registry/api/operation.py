@@ -31,6 +31,9 @@ async def get_readiness(request: Request) -> Response:
     api = state_of(request)
     if not api.registry.sequencer.is_writable:
         raise SequencerStoppedError
+    failed = api.registry.witnessing.publisher.failed
+    if failed is not None:
+        raise failed
     return json_response({"status": "ready", "treeSize": api.registry.state.head.size} | api.profile)
 
 
@@ -53,6 +56,33 @@ def _metrics(api: ApiState) -> Iterable[str]:
     yield "# TYPE bonafides_refusals_total counter\n"
     for code, count in sorted(api.refusals.items()):
         yield f'bonafides_refusals_total{{code="{code}"}} {count}\n'
+    yield from _publication_metrics(api)
+
+
+def _publication_metrics(api: ApiState) -> Iterable[str]:
+    """Yield how far signing, publishing and the witnesses are behind the log."""
+    registry = api.registry
+    publisher, role = registry.witnessing.publisher, registry.witnessing.role
+    signed, published = publisher.sizes
+    yield f"# TYPE bonafides_log_signed_size gauge\nbonafides_log_signed_size {signed}\n"
+    yield f"# TYPE bonafides_log_published_size gauge\nbonafides_log_published_size {published}\n"
+    yield f"# TYPE bonafides_publication_stopped gauge\nbonafides_publication_stopped {int(publisher.failed is not None)}\n"
+    yield f"# TYPE bonafides_contradictions_total counter\nbonafides_contradictions_total {role.contradictions}\n"
+    yield f"# TYPE bonafides_witnessed_logs gauge\nbonafides_witnessed_logs {len(role.logs)}\n"
+    if publisher.client is None:
+        return
+    yield "# TYPE bonafides_witness_lag_entries gauge\n"
+    for name, size in sorted(publisher.client.sizes.items()):
+        yield f'bonafides_witness_lag_entries{{witness="{_label(name)}"}} {max(0, registry.state.head.size - size)}\n'
+    yield "# TYPE bonafides_witness_results_total counter\n"
+    for (name, result), count in sorted(publisher.client.results.copy().items()):
+        yield f'bonafides_witness_results_total{{witness="{_label(name)}",result="{result}"}} {count}\n'
+
+
+def _label(text: str) -> str:
+    """Return a name as a label's value; a policy file may hold any bytes above 0x7e in it."""
+    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return plain.replace("\\", "\\\\").replace('"', '\\"')
 
 
 @router.post("/v1/epochs", status_code=201)

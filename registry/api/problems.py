@@ -51,6 +51,9 @@ _STATUS_BY_CODE = {
     "method_not_allowed": 405,
     "json_ld_not_installed": 501,
     "legacy_not_installed": 501,
+    "witness_request_too_large": 413,
+    "note_too_large": 413,
+    "witness_proof_refused": 422,
 }
 
 

@@ -44,6 +44,7 @@ class ApiState:
         profile: members added to every answer of a replay registry.
         resolution_workers: resolve DIDs elsewhere.
         history_workers: unfold earlier versions of hosted DIDs.
+        packed_bundles: full entry bundles, compressed, by number; the one kept longest goes first.
     """
 
     registry: Registry
@@ -53,6 +54,12 @@ class ApiState:
     profile: dict[str, Any] = field(default_factory=dict)
     resolution_workers: Workers = field(default_factory=_resolution_workers)
     history_workers: Workers = field(default_factory=_history_workers)
+    packed_bundles: dict[int, bytes] = field(default_factory=dict)
+
+    def keep_packed(self, number: int, packed: bytes) -> None:
+        """Keep a compressed bundle. The table is replaced as a whole: readers on other threads see one or the other."""
+        kept = list(self.packed_bundles.items())[-(limits.BUNDLES_COMPRESSED - 1) :]
+        self.packed_bundles = {**dict(kept), number: packed}
 
 
 def state_of(request: Request) -> ApiState:

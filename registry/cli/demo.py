@@ -42,6 +42,9 @@ def demo(
             "Without it the agents stay newcomers.",
         ),
     ] = None,
+    witness: Annotated[
+        bool, typer.Option("--witness", help="At the end, two registries of the demo's own witness each other.")
+    ] = False,
     key_file: KeyFile = None,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +75,10 @@ def demo(
             audit=run_audit if find_spec("registry.cli.audit") else None,
         )
         missed = play(stage)
+        if witness:
+            from registry.cli.demo_witness import play_witnesses
+
+            play_witnesses(stage, folder)
     seconds = time.monotonic() - begun
     output.result({"asTold": not missed, "missed": missed, "seconds": round(seconds, 1)}, lambda: None)
     if missed:
@@ -83,10 +90,17 @@ def demo(
 
 
 @contextmanager
-def own_server(data: Path) -> Iterator[str]:
-    """Run a server of one's own on a free port and give its URL; stop it in order at the end."""
+def own_server(data: Path, *more: str, port: int = 0) -> Iterator[str]:
+    """Run a server of one's own and give its URL; stop it in order at the end.
+
+    Args:
+        data: its data folder.
+        more: further arguments.
+        port: 0 for a free one.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BONAFIDES_")}
-    command = [sys.executable, "-m", "registry", "serve", "--port", "0", "--data", str(data), "--dev", "--json"]
+    command = [sys.executable, "-m", "registry", "serve", "--port", str(port), "--data", str(data), "--dev", "--json"]
+    command += more
     log = data.with_suffix(".log")
     with (
         log.open("wb") as errors,

@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.cli.local import Data, local_database
 from registry.cli.options import KeyFile, Url, as_operator
 from registry.cli.output import Json, Output, make_table
-from registry.errors import DependencyError, NotFoundError
+from registry.errors import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Give and take away the keys of gateways.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens.")]
-Data = Annotated[Path | None, typer.Option("--data", envvar="BONAFIDES_DATA_DIR", help="The registry's data folder.")]
 
 
 class CallerNotFoundError(NotFoundError):
@@ -98,27 +98,13 @@ def list_gateways(data: Data = None, url: Url = None, key_file: KeyFile = None, 
 @contextmanager
 def _local_store(url: str | None, data: Path | None) -> Iterator[Any]:
     """Give the store of the local data folder, or None where a server is to be asked."""
-    folder = data or Path(".bonafides")
-    if url is not None or not (folder / "registry.sqlite3").exists():
-        yield None
-        return
-    from registry.config import load_settings  # only where the server is installed is there a folder to open
-    from registry.storage.engine import Database, DatabaseBusyError
-    from registry.storage.gateway import GatewayStore
+    with local_database(url, data) as database:
+        if database is None:
+            yield None
+            return
+        from registry.storage.gateway import GatewayStore  # only where the server is installed is there a folder
 
-    try:
-        database = Database(load_settings({"data_dir": data}).database_url)
-    except DatabaseBusyError:
-        database = None
-    except DependencyError:
-        raise
-    if database is None:
-        yield None
-        return
-    try:
         yield GatewayStore(database)
-    finally:
-        database.close()
 
 
 def _add(store: Any, name: str, role: str) -> str:

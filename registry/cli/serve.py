@@ -48,10 +48,23 @@ PublicUrl = Annotated[
 Dev = Annotated[bool | None, typer.Option("--dev", help="Callers on this machine need no key. Never in production.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="live or replay; pinned by the first start.")]
 PolicyDir = Annotated[Path | None, typer.Option("--policy-dir", help="A policy pack instead of the baseline.")]
+Tiles = Annotated[
+    Path | None, typer.Option("--tiles", help="Publish the log in this folder too, for any server of static files.")
+]
+WitnessPolicy = Annotated[
+    Path | None,
+    typer.Option(
+        "--witness-policy", help="A c2sp.org/tlog-policy file: the witnesses to ask, and how many must cosign."
+    ),
+]
+WitnessBudget = Annotated[
+    int | None, typer.Option("--witness-budget", help="Requests to one witness in a day.  \\[default: 100000]")
+]
 LogOrigin = Annotated[str | None, typer.Option("--log-origin", help="The log's name; pinned by the first start.")]
 
 
 def serve(
+    *,
     host: Host = None,
     port: Port = None,
     data: Data = None,
@@ -60,6 +73,9 @@ def serve(
     profile: Profile = None,
     policy_dir: PolicyDir = None,
     log_origin: LogOrigin = None,
+    tiles: Tiles = None,
+    witness_policy: WitnessPolicy = None,
+    witness_budget: WitnessBudget = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
     as_json: Json = False,
@@ -81,6 +97,9 @@ def serve(
         "profile": profile,
         "policy_dir": policy_dir,
         "log_origin": log_origin,
+        "tiles_dir": tiles,
+        "witness_policy": witness_policy,
+        "witness_budget": witness_budget,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from did_methods.timestamp import format_timestamp
 from registry.client.transport import Transport, did_segment
@@ -119,3 +120,21 @@ class Operator:
         """Return name and role of every caller."""
         found = self._transport.get("/v1/gateways").get("gateways")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def add_witnessed_log(self, verifier_key: str) -> None:
+        """Witness a log from now on.
+
+        Args:
+            verifier_key: of the log; its name is the origin.
+        """
+        self._transport.post("/v1/witness/logs", {"verifier_key": verifier_key})
+
+    def remove_witnessed_log(self, origin: str) -> None:
+        """Witness a log no more; what was cosigned stays known."""
+        self._transport.delete(f"/v1/witness/logs?origin={quote(origin, safe='')}")
+
+    def witnessed_logs(self) -> list[Mapping[str, str]]:
+        """Return origin and verifier key of every witnessed log."""
+        found = self._transport.get("/v1/witness/logs").get("logs")
+        rows = found if isinstance(found, list) else []
+        return [one for one in rows if isinstance(one, dict) and {"origin", "verifier_key"} <= one.keys()]

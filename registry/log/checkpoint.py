@@ -15,16 +15,8 @@ from dataclasses import dataclass
 from did_methods.keys import SigningKey
 from registry.errors import ParseError, VerificationError
 from registry.log.merkle import EMPTY_ROOT, HASH_BYTES, MAX_TREE_SIZE
-from registry.log.note import (
-    NoteKey,
-    NoteSigner,
-    base64_bytes,
-    base64_text,
-    is_key_name,
-    parse_note,
-    sign_note,
-    verify_note,
-)
+from registry.log.note import NoteKey, NoteSigner, parse_note, sign_note, verify_note
+from registry.log.verifier_key import base64_bytes, base64_text, is_key_name
 
 MAX_ORIGIN_BYTES = 255
 """Longest origin, bytes of UTF-8: cosigned messages hold its length in one byte (c2sp.org/tlog-cosignature)."""

@@ -1,7 +1,7 @@
 """Signed notes: a text with one or more signature lines, the envelope of every checkpoint.
 
 Decides whether a text was signed by keys that the caller trusts. Only Ed25519 notes (type 01) are signed and verified
-here; lines of other keys and types are kept and ignored. A note that a known key did not sign correctly is refused as
+here; lines of other keys and types are kept and ignored (``cosignature.py`` reads those of witnesses). A note that a known key did not sign correctly is refused as
 a whole. What the text means is not looked at.
 
 Spec: c2sp.org/signed-note@v1.0.0
@@ -9,18 +9,23 @@ Spec: c2sp.org/signed-note@v1.0.0
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from did_methods.errors import DidError
 from did_methods.keys import PublicKey, SignatureInvalidError, SigningKey
 from registry.errors import LimitError, ParseError, VerificationError
-
-SIGNATURE_TYPE_ED25519 = 1
-"""Signature type byte of an Ed25519 note signature."""
+from registry.log.verifier_key import (
+    CONTROL_CHARACTERS,
+    KEY_ID_BYTES,
+    SIGNATURE_TYPE_ED25519,
+    NoteKeyError,
+    VerifierKey,
+    base64_bytes,
+    base64_text,
+    is_key_name,
+    parse_verifier_key,
+)
 
 MAX_NOTE_BYTES = 65_536
 """Longest note, bytes: 16 post-quantum signatures fit with room to spare."""
@@ -28,12 +33,7 @@ MAX_NOTE_BYTES = 65_536
 MAX_NOTE_SIGNATURES = 100
 """Most signature lines in a note: the work of one verification; 16 must be accepted, other readers stop at 100."""
 
-KEY_ID_BYTES = 4
-"""Length of a key id, bytes."""
-
 _DASH = "\N{EM DASH} "
-_FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f]")
-_VERIFIER_KEY = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 
 
 class NoteMalformedError(ParseError):
@@ -48,20 +48,6 @@ class NoteTooLargeError(LimitError):
 
     code = "note_too_large"
     title = "Signed note too large"
-
-
-class NoteKeyError(ParseError):
-    """The text is not a verifier key, or its name or key cannot be used for notes."""
-
-    code = "note_key_malformed"
-    title = "Malformed verifier key"
-
-
-class NoteKeyTypeError(ParseError):
-    """The verifier key is of a signature type that is not verified here."""
-
-    code = "note_key_type_unsupported"
-    title = "Unsupported verifier key type"
 
 
 class NoteKeyAmbiguousError(ParseError):
@@ -104,21 +90,21 @@ class NoteKey:
     key_id: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        if not is_key_name(self.name):
-            raise NoteKeyError("a key name has no spaces, plus signs or control characters")
         if self.public_key.kind != "ed25519":
             raise NoteKeyError("notes are signed by Ed25519 keys")
-        object.__setattr__(self, "key_id", _key_id(self.name, self._material()))
+        object.__setattr__(self, "key_id", self.verifier_key.key_id)
+
+    @property
+    def verifier_key(self) -> VerifierKey:
+        """The key in the form that all types share."""
+        return VerifierKey(self.name, SIGNATURE_TYPE_ED25519, self.public_key.raw)
 
     def to_text(self) -> str:
-        """Write the verifier key: name, hex key id and base64 of type and key, joined by plus signs.
+        """Write the verifier key.
 
         Spec: c2sp.org/signed-note, Verifier keys
         """
-        return f"{self.name}+{self.key_id.hex()}+{base64_text(self._material())}"
-
-    def _material(self) -> bytes:
-        return bytes([SIGNATURE_TYPE_ED25519]) + self.public_key.raw
+        return self.verifier_key.to_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +133,13 @@ class NoteSignature:
     key_id: bytes
     signature: bytes
 
+    def to_line(self) -> str:
+        """Write the line, its newline included.
+
+        Spec: c2sp.org/signed-note, Format
+        """
+        return f"{_DASH}{self.name} {base64_text(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedNote:
@@ -164,36 +157,6 @@ class VerifiedNote:
     keys: tuple[NoteKey, ...]
 
 
-def is_key_name(name: str) -> bool:
-    """Whether a name can stand in signature lines: not empty, no Unicode space, no plus, no control character.
-
-    Spec: c2sp.org/signed-note, Format
-    """
-    if not name or "+" in name or _FORBIDDEN.search(name) or any(char.isspace() for char in name):
-        return False
-    return not any("\ud800" <= char <= "\udfff" for char in name)
-
-
-def base64_text(data: bytes) -> str:
-    """Write standard base64 with padding.
-
-    Spec: RFC 4648 4
-    """
-    return base64.b64encode(data).decode("ascii")
-
-
-def base64_bytes(text: str) -> bytes | None:
-    """Return the bytes of standard base64 with padding, or None for any text that `base64_text` would not write.
-
-    Spec: RFC 4648 4, 3.5
-    """
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        return None
-    return data if base64_text(data) == text else None
-
-
 def parse_note_key(text: str) -> NoteKey:
     """Parse a verifier key of type 01 (Ed25519).
 
@@ -206,19 +169,11 @@ def parse_note_key(text: str) -> NoteKey:
 
     Spec: c2sp.org/signed-note, Verifier keys
     """
-    match = _VERIFIER_KEY.fullmatch(text) if len(text) <= MAX_NOTE_BYTES else None
-    material = base64_bytes(match[3]) if match else None
-    if match is None or not material:
-        raise NoteKeyError("not a verifier key")
-    if material[0] != SIGNATURE_TYPE_ED25519:
-        raise NoteKeyTypeError("only keys of type 01 verify notes here", type=material[0])
+    parsed = parse_verifier_key(text, types=(SIGNATURE_TYPE_ED25519,))
     try:
-        key = NoteKey(match[1], PublicKey("ed25519", material[1:]))
+        return NoteKey(parsed.name, PublicKey("ed25519", parsed.raw))
     except DidError:
         raise NoteKeyError("the verifier key does not hold an Ed25519 key") from None
-    if key.to_text() != text:
-        raise NoteKeyError("the key id is not that of name and key")
-    return key
 
 
 def sign_note(text: str, signers: Sequence[NoteSigner]) -> bytes:
@@ -235,15 +190,14 @@ def sign_note(text: str, signers: Sequence[NoteSigner]) -> bytes:
 
     Spec: c2sp.org/signed-note, Format
     """
-    if not signers or not text.endswith("\n") or _FORBIDDEN.search(text):
+    if not signers or not text.endswith("\n") or CONTROL_CHARACTERS.search(text):
         raise NoteMalformedError("a note has a text ending in a newline, and a signature")
     try:
         signed = text.encode("utf-8")
     except UnicodeEncodeError:
         raise NoteMalformedError("the text is not UTF-8") from None
     lines = [
-        f"{_DASH}{signer.name} {base64_text(signer.key.key_id + signer.signing_key.sign(signed))}\n"
-        for signer in signers
+        NoteSignature(signer.name, signer.key.key_id, signer.signing_key.sign(signed)).to_line() for signer in signers
     ]
     note = signed + b"\n" + "".join(lines).encode("utf-8")
     _check_limits(len(note), len(lines))
@@ -269,12 +223,31 @@ def parse_note(data: bytes) -> UnverifiedNote:
         raise NoteMalformedError("the note is not UTF-8") from None
     # The last empty line: the text may hold empty lines of its own, signature lines may not.
     text, separator, lines = note.rpartition("\n\n")
-    if not separator or not lines.endswith("\n") or _FORBIDDEN.search(note):
+    if not separator or not lines.endswith("\n") or CONTROL_CHARACTERS.search(note):
         raise NoteMalformedError("a note is a text, an empty line and signature lines, without control characters")
-    # Not splitlines: it also splits at characters that are no line ends here.
-    signature_lines = lines[:-1].split("\n")
-    _check_limits(len(data), len(signature_lines))
-    return UnverifiedNote(text + "\n", tuple(_parse_signature(line) for line in signature_lines))
+    return UnverifiedNote(text + "\n", _parse_signatures(lines, len(data)))
+
+
+def parse_signature_lines(data: bytes) -> tuple[NoteSignature, ...]:
+    """Parse signature lines that stand alone, as a witness answers them; nothing is verified.
+
+    Args:
+        data: one line or more, each ending in a newline; UTF-8.
+
+    Raises:
+        NoteTooLargeError: note_too_large.
+        NoteMalformedError: note_malformed.
+
+    Spec: c2sp.org/tlog-witness, add-checkpoint
+    """
+    _check_limits(len(data), 0)
+    try:
+        lines = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NoteMalformedError("the lines are not UTF-8") from None
+    if not lines.endswith("\n") or CONTROL_CHARACTERS.search(lines):
+        raise NoteMalformedError("signature lines end in newlines and hold no control characters")
+    return _parse_signatures(lines, len(data))
 
 
 def verify_note(note: UnverifiedNote, keys: Sequence[NoteKey]) -> VerifiedNote:
@@ -310,8 +283,11 @@ def verify_note(note: UnverifiedNote, keys: Sequence[NoteKey]) -> VerifiedNote:
     return VerifiedNote(note.text, tuple(verified))
 
 
-def _key_id(name: str, material: bytes) -> bytes:
-    return sha256(name.encode("utf-8") + b"\n" + material).digest()[:KEY_ID_BYTES]
+def _parse_signatures(lines: str, size: int) -> tuple[NoteSignature, ...]:
+    # Not splitlines: it also splits at characters that are no line ends here.
+    signature_lines = lines[:-1].split("\n")
+    _check_limits(size, len(signature_lines))
+    return tuple(_parse_signature(line) for line in signature_lines)
 
 
 def _parse_signature(line: str) -> NoteSignature:

@@ -25,7 +25,8 @@ from registry.log.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from registry.log.note import NoteKey, base64_bytes, base64_text
+from registry.log.note import NoteKey
+from registry.log.verifier_key import base64_bytes, base64_text
 
 PROOF_FILE_HEADER = "c2sp.org/tlog-proof@v1"
 """First line of a proof file: format and version."""

@@ -29,6 +29,8 @@ from registry.limits import (
     REGISTRATIONS_PER_SOURCE_HOUR,
     TRACKED_SOURCES,
 )
+from registry.log.entry import parse_leaf
+from registry.storage.log import LogStore
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -142,3 +144,19 @@ def _has_room(window: deque[int], limit: int, after_ms: int) -> bool:
     while window and window[0] <= after_ms:
         window.popleft()
     return len(window) < limit
+
+
+def restore_budgets(store: LogStore, *, size: int, now_ms: int) -> LeafBudgets:
+    """Count today's leaves again, so that a restart gives nobody a new day."""
+    budgets = LeafBudgets()
+    today = now_ms // DAY_MS * DAY_MS
+    for begin in range(size, 0, -512):
+        entries = store.entries(max(0, begin - 512), begin)
+        for entry in entries:
+            if entry.time_ms >= today and entry.kind != "did_witness":
+                for party in parse_leaf(entry.data).parties:
+                    if "signer" in party.roles:
+                        budgets.count_signer(party.did, entry.kind, time_ms=entry.time_ms)
+        if entries and entries[0].time_ms < today:
+            break
+    return budgets

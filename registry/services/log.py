@@ -1,9 +1,13 @@
-"""Reading the log: checkpoint, tiles, bundles, proofs. And signing: one note per size, remembered before it leaves."""
+"""Reading the log: checkpoint, tiles, bundles, proofs. And signing: one note per size, remembered before it leaves.
+
+What is signed is not yet published: ``publisher.py`` says when. Tiles are served as far as the signed tree reaches, so
+that no checkpoint is ever published before its tiles.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from registry.errors import DependencyError, NotFoundError, ParseError
@@ -45,11 +49,15 @@ class NotSignedYetError(DependencyError):
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """The newest checkpoint that left this process."""
+    """A checkpoint that was signed; once published, with the cosignatures that there are."""
 
     size: int
     root_hash: bytes
     note: bytes
+
+    def to_checkpoint(self, origin: str) -> Checkpoint:
+        """Return what the note says."""
+        return Checkpoint(origin, self.size, self.root_hash)
 
 
 class LogService:
@@ -62,10 +70,18 @@ class LogService:
         self._mutex = threading.Lock()
         newest = store.newest_signed()
         self._signed = None if newest is None else SignedHead(*newest)
+        self._published: SignedHead | None = None
+        self.on_signed: Callable[[], None] | None = None
+        """Called after each signature, on the thread that signed: the publisher's."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._note_signer.name
 
     @property
     def signed_head(self) -> SignedHead:
-        """The newest checkpoint.
+        """The newest checkpoint that was signed.
 
         Raises:
             NotSignedYetError: ``checkpoint_not_ready``.
@@ -73,6 +89,21 @@ class LogService:
         if self._signed is None:
             raise NotSignedYetError
         return self._signed
+
+    @property
+    def published_head(self) -> SignedHead:
+        """The newest checkpoint that was published, with its cosignatures.
+
+        Raises:
+            NotSignedYetError: ``checkpoint_not_ready``.
+        """
+        if self._published is None:
+            raise NotSignedYetError
+        return self._published
+
+    def show(self, head: SignedHead) -> None:
+        """Let readers have a checkpoint; for the publisher, who never goes back."""
+        self._published = head
 
     def sign_if_grown(self) -> None:
         """Sign the committed head if it grew; the note is on the disk before it is shown.
@@ -87,6 +118,9 @@ class LogService:
             root = tree.root()
             note = sign_checkpoint(Checkpoint(self._note_signer.name, tree.size, root), self._note_signer.signing_key)
             self._signed = SignedHead(tree.size, root, self._store.save_signed(tree.size, root, note))
+            # Still holding the mutex: whoever finds nothing to sign may count on what was signed being shown.
+            if self.on_signed is not None:
+                self.on_signed()
 
     def tile(self, level: int, number: int, width: int) -> bytes:
         """Return a tile's hashes, as far as the signed tree reaches.
@@ -117,7 +151,7 @@ class LogService:
         Raises:
             ProofRangeError: ``proof_range_invalid``.
         """
-        size = self.signed_head.size if size is None else size
+        size = self.published_head.size if size is None else size
         if not 0 <= index < size <= self.signed_head.size:
             raise ProofRangeError("0 <= index < size <= the checkpoint's size")
         return size, inclusion_proof(index, size, self._store.node_reader())
@@ -128,7 +162,17 @@ class LogService:
         Raises:
             ProofRangeError: ``proof_range_invalid``.
         """
-        second = self.signed_head.size if second is None else second
+        second = self.published_head.size if second is None else second
         if not 0 < first <= second <= self.signed_head.size:
             raise ProofRangeError("0 < from <= to <= the checkpoint's size")
         return second, consistency_proof(first, second, self._store.node_reader())
+
+    def prove_growth(self, first: int, second: int) -> Sequence[bytes]:
+        """Return the consistency proof for a witness: empty from 0 and to the same size."""
+        return consistency_proof(first, second, self._store.node_reader()) if 0 < first < second else ()
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root of the committed tree at a size, or None where it does not reach."""
+        if not 0 <= size <= self._store.head()[0]:
+            return None
+        return self._store.right_edge(size).root()

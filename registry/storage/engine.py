@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from registry.errors import DependencyError
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration; a test compares it with the migrations folder."""
 
 _LOCK_WAIT_MS = 5_000

@@ -177,6 +177,60 @@ class StatusChangeRow(SQLModel, table=True):
     by: str
 
 
+class CosignatureRow(SQLModel, table=True):
+    """A witness's cosignature of a checkpoint of this log, by the key that made it; the newest of each key."""
+
+    __tablename__ = "cosignature"
+
+    size: int = Field(primary_key=True)
+    signer: str = Field(primary_key=True)
+    time_s: int = Field(sa_type=BigInteger)
+    line: bytes
+
+
+class PublishedRow(SQLModel, table=True):
+    """The size of the newest checkpoint that was published; one row, which only goes up."""
+
+    __tablename__ = "published"
+
+    id: int = Field(primary_key=True)
+    size: int
+
+
+class WitnessedLogRow(SQLModel, table=True):
+    """A log that this registry witnesses, and the key it trusts for it."""
+
+    __tablename__ = "witnessed_log"
+
+    origin: str = Field(primary_key=True)
+    key: str
+    added_ms: int = Field(sa_type=BigInteger)
+
+
+class WitnessNoteRow(SQLModel, table=True):
+    """A checkpoint of a witnessed log, whole: evidence. `cosignature` is empty for one that was only seen."""
+
+    __tablename__ = "witness_note"
+
+    origin: str = Field(primary_key=True)
+    size: int = Field(primary_key=True)
+    root: bytes
+    note: bytes
+    cosignature: bytes
+    time_s: int = Field(sa_type=BigInteger)
+
+
+class SplitViewRow(SQLModel, table=True):
+    """Evidence that a log has shown two trees; never erased."""
+
+    __tablename__ = "split_view"
+
+    digest: bytes = Field(primary_key=True)
+    origin: str = Field(index=True)
+    found_ms: int = Field(sa_type=BigInteger)
+    data: bytes
+
+
 def _table(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table classes
     return table
@@ -197,3 +251,8 @@ DID_VERSION = _table(DidVersionRow)
 STATUS_LIST = _table(StatusListRow)
 STATUS_ENTRY = _table(StatusEntryRow)
 STATUS_CHANGE = _table(StatusChangeRow)
+COSIGNATURE = _table(CosignatureRow)
+PUBLISHED = _table(PublishedRow)
+WITNESSED_LOG = _table(WitnessedLogRow)
+WITNESS_NOTE = _table(WitnessNoteRow)
+SPLIT_VIEW = _table(SplitViewRow)

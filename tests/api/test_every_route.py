@@ -24,6 +24,8 @@ READS = {
     "/v1/entries/0": "application/json",
     "/v1/log/proof/inclusion?index=0": "application/json",
     "/v1/log/proof/consistency?from=3": "application/json",
+    "/v1/log/proof/inclusion?index=0&format=tlog-proof": "text/plain; charset=utf-8",
+    "/v1/evidence": "application/json",
     "/v1/agents": "application/json",
     "/1.0/identifiers/{did}": "application/did-resolution",
     "/1.0/methods": "application/json",
@@ -54,6 +56,7 @@ PUBLIC_LOG = (
     "/v1/entries/0",
     "/v1/log/proof/inclusion?index=0",
     "/v1/log/proof/consistency?from=3",
+    "/v1/evidence",
     "/.well-known/did.jsonl",
     "/.well-known/did.json",
     "/agents/alice/did.jsonl",
@@ -116,8 +119,17 @@ def _example(route: APIRoute) -> str:
     return route.path.replace("{path:path}", "0/000.p/5").replace("{", "").replace("}", "")
 
 
-# Answered in modules of their own: with a key only, or 404 where a DID has no witnesses or no list was made.
-ELSEWHERE = ("/v1/decisions/", "/v1/gateways", "/did-witness.json", "/status-lists/")
+# Answered in modules of their own: with a key only, or 404 where there are no witnesses, nothing was witnessed, no list was made.
+ELSEWHERE = (
+    "/status-lists/",
+    "/v1/decisions/",
+    "/v1/gateways",
+    "/did-witness.json",
+    "/policy",
+    "/{origin_hash}/checkpoint",
+    "/v1/evidence/",
+    "/v1/witness/logs",
+)
 
 
 def test_no_route_is_left_out_here(reading: World) -> None:

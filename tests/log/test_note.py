@@ -14,8 +14,6 @@ from registry.log import note
 from registry.log.note import (
     NoteKey,
     NoteKeyAmbiguousError,
-    NoteKeyError,
-    NoteKeyTypeError,
     NoteMalformedError,
     NoteSignatureError,
     NoteSigner,
@@ -23,6 +21,7 @@ from registry.log.note import (
     NoteUnverifiedError,
     VerifiedNote,
 )
+from registry.log.verifier_key import NoteKeyError, NoteKeyTypeError
 
 # c2sp.org/signed-note, Verifier keys, Example
 C2SP_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"

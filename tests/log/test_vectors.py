@@ -1,4 +1,4 @@
-"""Every file of specs/vectors/{leaf,note,checkpoint}: what is valid is read as stated, what is not has its code."""
+"""Every file of specs/vectors/{leaf,note,checkpoint,cosignature}: what is valid is read as stated, what is not has its code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode
 from registry.errors import RegistryError
 from registry.log import entry, merkle
-from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
+from registry.log.checkpoint import VerifiedCheckpoint, parse_checkpoint, verify_checkpoint
+from registry.log.cosignature import Cosignature, parse_cosignature_key, verify_cosignatures
 from registry.log.note import VerifiedNote, parse_note, parse_note_key, verify_note
 from tests.support.vectors import REPOSITORY
 
@@ -21,6 +22,7 @@ MEMBERS = {
     "leaf": {"leaf", "leafHash", "time", "kind", "parties", "event"},
     "note": {"note", "keys", "text", "verifiedBy"},
     "checkpoint": {"note", "origin", "key", "size", "rootHash"},
+    "cosignature": {"note", "keys", "cosigned"},
 }
 
 
@@ -43,6 +45,13 @@ def open_note(case: dict[str, Any]) -> VerifiedNote:
 def open_checkpoint(case: dict[str, Any]) -> VerifiedCheckpoint:
     """Verify the checkpoint of a case under its key."""
     return verify_checkpoint(case["note"].encode(), origin=case["origin"], key=parse_note_key(case["key"]))
+
+
+def open_cosignatures(case: dict[str, Any]) -> tuple[Cosignature, ...]:
+    """Verify the cosignatures of a case by the keys of the case."""
+    note = parse_note(case["note"].encode())
+    keys = [parse_cosignature_key(key) for key in case["keys"]]
+    return verify_cosignatures(note.signatures, parse_checkpoint(note.text), keys)
 
 
 @pytest.mark.parametrize("area", MEMBERS)
@@ -124,6 +133,22 @@ def test_invalid_checkpoints(path: Path) -> None:
     case = load(path)
     with pytest.raises(RegistryError) as refused:
         open_checkpoint(case)
+    assert refused.value.code == case["error"]
+
+
+@pytest.mark.parametrize("path", cases("cosignature", "valid"))
+def test_valid_cosignatures(path: Path) -> None:
+    """The stated keys have cosigned at the stated times, and no others."""
+    case = load(path)
+    assert {one.key.to_text(): one.time_s for one in open_cosignatures(case)} == case["cosigned"]
+
+
+@pytest.mark.parametrize("path", cases("cosignature", "invalid"))
+def test_invalid_cosignatures(path: Path) -> None:
+    """The cosignature, or a key, is refused with the stated code."""
+    case = load(path)
+    with pytest.raises(RegistryError) as refused:
+        open_cosignatures(case)
     assert refused.value.code == case["error"]
 
 

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from registry.history.sequence import SequencedLeaf
-from registry.log.entry import Party
 from registry.log.merkle import RightEdge, leaf_hash, node_hash
-from registry.log.tile import TILE_WIDTH, TileContentError, TileId, append_leaves
+from registry.log.tile import TILE_WIDTH, TileContentError, TileId
 from registry.storage.engine import Database
 from registry.storage.log import HeadMovedError, LogStore, Opening, SignedTwiceError
+from tests.support.log_writer import Writer, make_leaf
 
 SIZE = 700  # full tiles of level 0 twice, and a part of level 1
-
-
-def _leaf(index: int, *, text: str = "") -> SequencedLeaf:
-    data = f"leaf {index} {text}".encode()
-    event = hashlib.sha256(data).digest()
-    count = index // 3 + 1
-    link = (None, None) if count == 1 else (index - 3, b"p" * 32)
-    party = Party(f"did:key:{index % 3}", ("signer",), count, *link)
-    return SequencedLeaf(index, 1_000 + index, "vouch", event, data, leaf_hash(data), (party,))
-
-
-class Writer:
-    """Appends leaves to a store as the sequencer does."""
-
-    def __init__(self, store: LogStore) -> None:
-        self.store = store
-        self.edge = RightEdge()
-        self.leaves: list[SequencedLeaf] = []
-
-    def append(self, count: int, **more: object) -> None:
-        """Append the next leaves in one transaction."""
-        leaves = [_leaf(len(self.leaves) + number) for number in range(count)]
-        edge = self.edge.copy()
-        tiles = append_leaves(edge, [leaf.leaf_hash for leaf in leaves])
-        self.store.append(leaves, tiles, root_hash=edge.root(), **more)  # type: ignore[arg-type]
-        self.edge = edge
-        self.leaves += leaves
 
 
 @pytest.fixture
@@ -140,11 +111,11 @@ def test_the_head_moves_by_compare_and_swap(writer: Writer) -> None:
     writer.append(3)
     before = writer.store.head()
     for first in (2, 4):
-        leaves = [_leaf(first, text="other")]
+        leaves = [make_leaf(first, text="other")]
         with pytest.raises(HeadMovedError):
             writer.store.append(leaves, {}, root_hash=b"r" * 32)
     with pytest.raises((HeadMovedError, IntegrityError)):
-        writer.store.append([_leaf(0, text="other")], {}, root_hash=b"r" * 32)
+        writer.store.append([make_leaf(0, text="other")], {}, root_hash=b"r" * 32)
     assert writer.store.head() == before
     assert [entry.data for entry in writer.store.entries(0, 9)] == [leaf.data for leaf in writer.leaves]
     writer.append(2)
@@ -156,7 +127,7 @@ def test_a_batch_that_fails_leaves_no_trace(writer: Writer) -> None:
     writer.append(2)
     repeated = SequencedLeaf(3, 1_003, "vouch", writer.leaves[0].event_id, b"x", leaf_hash(b"x"), ())
     with pytest.raises(IntegrityError):
-        writer.store.append([_leaf(2), repeated], {TileId(0, 0): b"h" * 64}, root_hash=b"r" * 32)
+        writer.store.append([make_leaf(2), repeated], {TileId(0, 0): b"h" * 64}, root_hash=b"r" * 32)
     assert writer.store.head() == (2, writer.edge.root())
     assert writer.store.entry(2) is None
     assert writer.store.tile(0, 0, 3) is None
@@ -190,7 +161,7 @@ def test_openings_lie_beside(writer: Writer) -> None:
     writer.append(1, openings=[Opening(b"e" * 32, "d1", "text"), Opening(b"e" * 32, "d1", "text")])
     assert writer.store.openings(b"e" * 32) == ["text"]
     with pytest.raises(HeadMovedError):
-        writer.store.append([_leaf(7)], {}, root_hash=b"r" * 32, openings=[Opening(b"f" * 32, "d", "lost")])
+        writer.store.append([make_leaf(7)], {}, root_hash=b"r" * 32, openings=[Opening(b"f" * 32, "d", "lost")])
     assert writer.store.openings(b"f" * 32) == []
 
 

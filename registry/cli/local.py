@@ -1,0 +1,42 @@
+"""The database of a data folder on this machine, for commands that also work while the server is stopped.
+
+The database belongs to one process: where the server runs, it is asked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[Path | None, typer.Option("--data", envvar="BONAFIDES_DATA_DIR", help="The registry's data folder.")]
+
+
+@contextmanager
+def local_database(url: str | None, data: Path | None) -> Iterator[Any]:
+    """Give the database of the data folder, or None where a server is to be asked: one was named, or has it open.
+
+    Raises:
+        DependencyError: a database that cannot be used.
+    """
+    folder = data or Path(".bonafides")
+    if url is not None or not (folder / "registry.sqlite3").exists():
+        yield None
+        return
+    from registry.config import load_settings  # only where the server is installed is there a folder to open
+    from registry.storage.engine import Database, DatabaseBusyError
+
+    try:
+        database = Database(load_settings({"data_dir": data}).database_url)
+    except DatabaseBusyError:
+        database = None
+    if database is None:
+        yield None
+        return
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,242 @@
+"""Publishing: tiles first, then cosignatures to the quorum, then the checkpoint; and never back.
+
+Signing and accepting do not wait for any of it. Where the policy asks for no quorum and no folder is written, a signed
+checkpoint is published at once, and witnesses are asked afterwards; else a thread of its own does the work, and a
+quorum that is not reached holds publication up until it is.
+
+Owner of the state: `run_once` is called by one thread at a time, holding `_mutex`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.errors import DependencyError
+from registry.limits import WITNESS_INTERVAL_MS
+from registry.log.cosignature import append_lines
+from registry.log.witness_policy import WitnessPolicy
+from registry.services.cosigning import WitnessClient
+from registry.services.log import LogService, NotSignedYetError, SignedHead
+from registry.storage.log import LogStore
+from registry.storage.publication import PublicationStore
+from registry.storage.tile_store import (
+    FolderTileStore,
+    TileDiffersError,
+    TilesAheadError,
+    TilesUnreadableError,
+    drop_partials,
+    publish_checkpoint,
+    published_head,
+    write_tiles,
+)
+
+_LOG = logging.getLogger(__name__)
+_IDLE_S = 0.5
+_OPEN = WitnessPolicy((), (), (), "none")
+_FATAL = (TileDiffersError, TilesUnreadableError, TilesAheadError)
+
+
+class Publisher:
+    """Publishes one log.
+
+    Args:
+        log: the log.
+        entries: its rows.
+        publications: what was cosigned and published.
+        policy: None where there is none: nobody is asked.
+        client: asks the policy's witnesses; None without a policy.
+        folder: the tile folder; None serves from the database alone.
+        description: the bytes of the folder's ``log.json``.
+        interval_ms: between two checkpoints that witnesses are asked about.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: LogService,
+        entries: LogStore,
+        publications: PublicationStore,
+        policy: WitnessPolicy | None = None,
+        client: WitnessClient | None = None,
+        folder: FolderTileStore | None = None,
+        description: bytes = b"",
+        interval_ms: int = WITNESS_INTERVAL_MS,
+    ) -> None:
+        self._log, self._entries, self._publications = log, entries, publications
+        self.policy = policy or _OPEN
+        self.client = client
+        self._folder, self._description = folder, description
+        self._interval_s = interval_ms / 1_000
+        self._mutex = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._in_folder = 0
+        self._lately: tuple[int, int] | None = None
+        self.failed: DependencyError | None = None
+        """What stopped publication for good: published files that contradict the log."""
+        log.on_signed = self.on_signed
+        self._begin()
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether a checkpoint is published by whoever signs it: nothing has to be waited for."""
+        return self.policy.is_open and self._folder is None
+
+    def on_signed(self) -> None:
+        """Publish what was just signed, or let the thread know."""
+        if self.is_immediate:
+            self._show(self._log.signed_head)
+        self._wake.set()
+
+    def start(self) -> None:
+        """Start the thread, if there is work for one."""
+        if self._folder is not None or self.client is not None:
+            self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what was signed last, if it can be done now, and stop."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._try_once()
+        if self.client is not None:
+            self.client.close()
+
+    def run_once(self) -> bool:
+        """Do what there is to do for the newest signed checkpoint; return whether it is published.
+
+        Raises:
+            TileDiffersError: ``tile_differs``; publication stops for good.
+            TilesUnreadableError: ``tiles_unreadable``; likewise.
+            TilesAheadError: ``tiles_ahead``; likewise.
+        """
+        with self._mutex:
+            if self.failed is not None:
+                raise self.failed
+            try:
+                return self._publish_newest()
+            except _FATAL as error:
+                self.failed = error
+                _LOG.critical("publication has stopped: %s", error)
+                raise
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The newest signed and the newest published size; 0 for none."""
+        try:
+            return self._log.signed_head.size, self._shown_size()
+        except NotSignedYetError:
+            return 0, 0
+
+    def note_at(self, size: int) -> bytes | None:
+        """Return the note that was signed at a size with the cosignatures that there are, or None."""
+        note = self._publications.signed_note(size)
+        return None if note is None else append_lines(note, list(self._publications.cosignatures(size).values()))
+
+    # ------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Show what was published before this start; where nobody has to agree, whatever is signed."""
+        try:
+            newest = self._log.signed_head
+        except NotSignedYetError:
+            return
+        if self.is_immediate:
+            self._show(newest)
+            return
+        size = self._publications.published_size()
+        note = self._publications.signed_note(size) if size else None
+        root = self._log.root_at(size)
+        if note is not None and root is not None:
+            self._show(SignedHead(size, root, note))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(_IDLE_S)
+            self._wake.clear()
+            began = time.monotonic()
+            if not self._stopping.is_set() and self.failed is None:
+                self._try_once()
+            if self.client is not None:
+                # A busy log does not ask its witnesses about every group of entries.
+                self._stopping.wait(max(0.0, self._interval_s - (time.monotonic() - began)))
+
+    def _try_once(self) -> None:
+        try:
+            self.run_once()
+        except _FATAL:
+            return  # told already; readiness says so
+        except (SQLAlchemyError, OSError):
+            _LOG.exception("a checkpoint could not be published; trying again")
+
+    def _publish_newest(self) -> bool:
+        try:
+            head = self._log.signed_head
+        except NotSignedYetError:
+            return False
+        if self._folder is not None:
+            self._write_tiles(self._folder, head)
+        held = self._publications.cosignatures(head.size)
+        done = self._shown_size() >= head.size and self._folder is None
+        if not done and self.policy.has_quorum(self._names(held)):
+            done = self._publish(head)
+        told = len(held)
+        if self.client is not None:
+            checkpoint = head.to_checkpoint(self._log.origin)
+            for cosignature in self.client.collect(checkpoint, head.note, held=frozenset(held)):
+                self._publications.save_cosignature(head.size, cosignature)
+                held = self._publications.cosignatures(head.size)
+                if not done and self.policy.has_quorum(self._names(held)):
+                    done, told = self._publish(head), len(held)
+        if done and len(held) > told:
+            self._publish(head)  # the same checkpoint, with the cosignatures that came late
+        return done
+
+    def _names(self, held: Collection[str]) -> frozenset[str]:
+        return frozenset(one.name for one in self.policy.witnesses if one.key.to_text() in held)
+
+    def _write_tiles(self, folder: FolderTileStore, head: SignedHead) -> None:
+        if not self._in_folder:
+            published = published_head(folder)
+            if published is not None and self._log.root_at(published.size) != published.root_hash:
+                raise TilesAheadError(f"size {published.size}", size=published.size)
+            # What an earlier process left is written over its checkpoint's size only; the right edge is read back anyway.
+            self._in_folder = 0 if published is None else published.size
+            folder.put_description(self._description)
+        write_tiles(folder, self._entries, old_size=self._in_folder, size=head.size)
+
+    def _publish(self, head: SignedHead) -> bool:
+        """Publish a checkpoint with the cosignatures that are held; in the folder, in the database, then here."""
+        lines = list(self._publications.cosignatures(head.size).values())
+        note = append_lines(head.note, lines)
+        if self._folder is not None and self._folder.checkpoint() != note:
+            publish_checkpoint(self._folder, head.to_checkpoint(self._log.origin), note)
+            if self._lately is not None and self._lately[1] < head.size:
+                drop_partials(self._folder, old_size=self._lately[0], size=self._lately[1])
+            if head.size > self._in_folder:
+                self._lately = (self._in_folder, head.size)
+                self._in_folder = head.size
+        if not self.is_immediate:
+            self._publications.save_published(head.size)
+        self._show(head)
+        return True
+
+    def _show(self, head: SignedHead) -> None:
+        if head.size >= self._shown_size():
+            lines = list(self._publications.cosignatures(head.size).values()) if self.policy.witnesses else []
+            self._log.show(SignedHead(head.size, head.root_hash, append_lines(head.note, lines)))
+
+    def _shown_size(self) -> int:
+        try:
+            return self._log.published_head.size
+        except NotSignedYetError:
+            return 0

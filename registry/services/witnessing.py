@@ -1,0 +1,215 @@
+"""Wiring of publication and of both witness roles: the log that is cosigned, and the logs that are cosigned here.
+
+Reads the policy file and opens the tile folder; refuses what cannot work before the log is written.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from did_methods.errors import BonafidesError
+from did_methods.keys import SigningKey
+from registry.adapters.system_clock import Clock
+from registry.adapters.witness_http import HttpWitnessPost, WitnessPost, parse_witness_url
+from registry.errors import DependencyError, ParseError
+from registry.history.state import Genesis
+from registry.limits import WITNESS_INTERVAL_MS, WITNESS_REQUESTS_PER_DAY
+from registry.log.cosignature import Cosigner
+from registry.log.note import NoteKey, parse_note_key
+from registry.log.witness_policy import MAX_POLICY_BYTES, NONE, PolicyFileTooLargeError, WitnessPolicy, parse_policy
+from registry.services.cosigning import Timing, WitnessClient
+from registry.services.log import LogService
+from registry.services.publisher import Publisher
+from registry.services.witness import OwnLog, WitnessService
+from registry.storage.engine import Database
+from registry.storage.log import LogStore
+from registry.storage.publication import PublicationStore
+from registry.storage.tile_store import FolderTileStore
+from registry.storage.witness import WitnessLogStore
+
+
+class WitnessPolicyUnreadableError(DependencyError):
+    """The file of the witness policy cannot be read."""
+
+    code = "witness_policy_unreadable"
+    title = "The witness policy cannot be read"
+
+
+class WitnessPolicyUnusableError(ParseError):
+    """The policy names logs, but not this one; or it asks for witnesses that have no address, so no quorum can come."""
+
+    code = "witness_policy_unusable"
+    title = "This witness policy cannot work here"
+
+
+class TilesFolderError(DependencyError):
+    """The tile folder cannot be made or read."""
+
+    code = "tiles_folder_unusable"
+    title = "The tile folder cannot be used"
+
+
+@dataclass(slots=True)
+class Witnessing:
+    """What of a registry has to do with publication and witnesses.
+
+    Attributes:
+        publisher: publishes this log.
+        role: cosigns other logs.
+        policy_text: the policy file as it was read; None without one.
+    """
+
+    publisher: Publisher
+    role: WitnessService
+    policy_text: bytes | None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``/log.json`` says of witnesses."""
+        return _describe_policy(self.publisher.policy) | {
+            "witness": {"verifier_key": self.role.cosigner.key.to_text(), "logs": sorted(self.role.logs)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSettings:
+    """What the operator chose.
+
+    Attributes:
+        policy_file: None asks nobody.
+        tiles_dir: None writes no folder.
+        budget: requests to one witness in a day; None is the limit of this product.
+        interval_ms: between two checkpoints that witnesses are asked about.
+        timing: how patient the client is; None takes the limits, and the budget.
+    """
+
+    policy_file: Path | None = None
+    tiles_dir: Path | None = None
+    budget: int | None = None
+    interval_ms: int = WITNESS_INTERVAL_MS
+    timing: Timing | None = None
+
+
+def open_witnessing(
+    chosen: WitnessSettings,
+    *,
+    genesis: Genesis,
+    log: LogService,
+    entries: LogStore,
+    database: Database,
+    cosigning_key: SigningKey,
+    clock: Clock,
+    post: WitnessPost | None = None,
+) -> Witnessing:
+    """Wire publication and witnessing of one registry.
+
+    Args:
+        chosen: the operator's settings.
+        genesis: of the log.
+        log: the log.
+        entries: its rows.
+        database: where the rest is kept.
+        cosigning_key: this registry's as a witness; serves nothing else.
+        clock: the registry's.
+        post: how witnesses are asked; None over HTTP.
+
+    Raises:
+        WitnessPolicyUnreadableError: ``witness_policy_unreadable``.
+        WitnessPolicyUnusableError: ``witness_policy_unusable``.
+        TilesFolderError: ``tiles_folder_unusable``.
+        ParseError: ``witness_policy_malformed`` and the codes of verifier keys and addresses.
+    """
+    key = parse_note_key(genesis.log_key)
+    text = None if chosen.policy_file is None else _read(chosen.policy_file)
+    policy = None if text is None else _checked(parse_policy(text), key)
+    publications = PublicationStore(database)
+    try:
+        folder = None if chosen.tiles_dir is None else FolderTileStore(chosen.tiles_dir)
+    except OSError as error:
+        raise TilesFolderError(error.strerror or "") from error
+    publisher = Publisher(
+        log=log,
+        entries=entries,
+        publications=publications,
+        policy=policy,
+        client=_client(chosen, policy, publications, log, clock, post or HttpWitnessPost(time.monotonic)),
+        folder=folder,
+        description=orjson.dumps(describe_log(genesis) | _describe_policy(policy)),
+        interval_ms=chosen.interval_ms,
+    )
+    cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
+    own = OwnLog(key, log.root_at, publications.signed_note)
+    role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), own=own, clock=clock)
+    return Witnessing(publisher, role, text)
+
+
+def _client(
+    chosen: WitnessSettings,
+    policy: WitnessPolicy | None,
+    publications: PublicationStore,
+    log: LogService,
+    clock: Clock,
+    post: WitnessPost,
+) -> WitnessClient | None:
+    if policy is None or not policy.witnesses:
+        return None
+    return WitnessClient(
+        policy.witnesses,
+        known_sizes=publications.newest_cosigned,
+        post=post,
+        prove=log.prove_growth,
+        clock=clock,
+        timing=chosen.timing or Timing(per_day=chosen.budget or WITNESS_REQUESTS_PER_DAY),
+    )
+
+
+def describe_log(genesis: Genesis) -> dict[str, Any]:
+    """Return what ``/log.json`` says of the log itself, which never changes."""
+    return {
+        "origin": genesis.origin,
+        "verifier_keys": [genesis.log_key],
+        "public_url": genesis.public_url,
+        "registry_did": genesis.registry_did,
+        "operator_did": genesis.operator_did,
+        "profile": genesis.profile,
+        "rules": genesis.rules,
+        "shards": [{"origin": genesis.origin, "verifier_keys": [genesis.log_key], "first": 0}],
+    }
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_POLICY_BYTES + 1)
+    except OSError as error:
+        raise WitnessPolicyUnreadableError(f"{path.name}: {error.strerror}") from error
+    if len(text) > MAX_POLICY_BYTES:
+        raise PolicyFileTooLargeError(limit=MAX_POLICY_BYTES)
+    return text
+
+
+def _checked(policy: WitnessPolicy, key: NoteKey) -> WitnessPolicy:
+    """Refuse a policy under which this log could never publish."""
+    if policy.logs and key not in [log.key for log in policy.logs]:
+        raise WitnessPolicyUnusableError("it names logs, and this one with its key is not among them")
+    with_address = [one for one in policy.witnesses if one.url is not None]
+    if not policy.has_quorum({one.name for one in with_address}):
+        raise WitnessPolicyUnusableError("the witnesses that have an address are no quorum")
+    for one in with_address:
+        try:
+            parse_witness_url(one.url or "")
+        except BonafidesError as error:
+            raise WitnessPolicyUnusableError(f"the address of {one.name} is not an http or https URL") from error
+    return policy
+
+
+def _describe_policy(policy: WitnessPolicy | None) -> dict[str, Any]:
+    if policy is None:
+        return {"witnesses": [], "quorum": NONE}
+    keys = [{"name": one.name, "verifier_key": one.key.to_text()} for one in policy.witnesses]
+    return {"witnesses": keys, "quorum": policy.quorum}

@@ -1,0 +1,60 @@
+"""What became of this log's signed checkpoints: who cosigned them, and which is published."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from registry.log.cosignature import Cosignature
+from registry.log.note import NoteSignature, parse_signature_lines
+from registry.storage.engine import Database
+from registry.storage.tables import COSIGNATURE, PUBLISHED, SIGNED
+
+
+class PublicationStore:
+    """Cosignatures and the published size. Safe from any thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def signed_note(self, size: int) -> bytes | None:
+        """Return the note that this log signed at a size, without cosignatures, or None."""
+        with self._database.read() as connection:
+            note = connection.scalar(select(SIGNED.c.note).where(SIGNED.c.size == size))
+        return None if note is None else bytes(note)
+
+    def save_cosignature(self, size: int, cosignature: Cosignature) -> None:
+        """Keep a verified cosignature; the newest of each key stands."""
+        values = {"time_s": cosignature.time_s, "line": cosignature.line.to_line().encode("utf-8")}
+        statement = upsert(COSIGNATURE).values(size=size, signer=cosignature.key.to_text(), **values)
+        with self._database.write() as connection:
+            connection.execute(statement.on_conflict_do_update(["size", "signer"], set_=values))
+
+    def cosignatures(self, size: int) -> dict[str, NoteSignature]:
+        """Return the cosignatures of a size by verifier key, sorted by it."""
+        query = select(COSIGNATURE.c.signer, COSIGNATURE.c.line).where(COSIGNATURE.c.size == size)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(COSIGNATURE.c.signer)).all()
+        return {signer: parse_signature_lines(bytes(line))[0] for signer, line in rows}
+
+    def newest_cosigned(self, signer: str) -> int:
+        """Return the largest size that a key has cosigned, 0 for none.
+
+        Args:
+            signer: its verifier key.
+        """
+        query = select(COSIGNATURE.c.size).where(COSIGNATURE.c.signer == signer)
+        with self._database.read() as connection:
+            return connection.scalar(query.order_by(COSIGNATURE.c.size.desc()).limit(1)) or 0
+
+    def published_size(self) -> int:
+        """Return the size of the newest published checkpoint, 0 for none."""
+        with self._database.read() as connection:
+            return connection.scalar(select(PUBLISHED.c.size)) or 0
+
+    def save_published(self, size: int) -> None:
+        """Remember which checkpoint is published; a smaller size than before changes nothing."""
+        statement = upsert(PUBLISHED).values(id=1, size=size)
+        grown = statement.on_conflict_do_update(["id"], set_={"size": size}, where=PUBLISHED.c.size < size)
+        with self._database.write() as connection:
+            connection.execute(grown)
