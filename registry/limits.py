@@ -50,6 +50,15 @@ JSON_DEPTH: Annotated[
 JSON_NODES: Annotated[int, Limit("values", "bounds the work of canonicalisation for one document")] = 20_000
 PROOFS_PER_DOCUMENT: Annotated[int, Limit("proofs", "each proof costs a hash and a signature check")] = 8
 
+# --- Anybody's credentials: what one document may make a verifier look at ------------------------------------------
+URL_CHARS: Annotated[int, Limit("characters", "one URL, type or time in a foreign document")] = 2_048
+CONTEXTS_PER_DOCUMENT: Annotated[int, Limit("contexts", "each is processed; documents in use name two to five")] = 16
+SUBJECTS_PER_CREDENTIAL: Annotated[int, Limit("objects", "each is looked at; documents in use have one or two")] = 64
+TYPED_ENTRIES: Annotated[int, Limit("objects", "`evidence`, `termsOfUse` and the like: each is looked at")] = 32
+SCHEMAS_PER_CREDENTIAL: Annotated[int, Limit("objects", "each bundled one validates the whole credential")] = 4
+RELATED_RESOURCES: Annotated[int, Limit("objects", "each known one costs hashes")] = 32
+ENVELOPE_CHARS: Annotated[int, Limit("characters", "a `data:` URL around a JWT of one JSON text")] = 131_072
+
 # --- Log ----------------------------------------------------------------------------------------------------------
 LEAF_BYTES: Annotated[int, Limit("bytes", "fixed by the leaf format; a full entry bundle stays below 2 MiB")] = 8_192
 PARTIES_PER_LEAF: Annotated[int, Limit("DIDs", "no kind of entry has more signers and subjects than this")] = 8
