@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from did_methods.canonical import canonicalize, sha256_jcs
 from did_methods.codec import base58_encode
-from did_methods.keys import SIGNATURE_BYTES, PublicKey, SignatureInvalidError, Signer
+from did_methods.keys import SIGNATURE_BYTES, PublicKey, SignatureInvalidError, Signer, signer_kind
 from did_methods.proof_errors import (
     ProofChainError,
     ProofContextError,
@@ -108,6 +108,7 @@ def sign_document(
     Raises:
         ProofExistsError: proof_exists.
         ProofCountError: proof_too_many.
+        ProofKeyError: proof_key_kind, for a signer that says it has a key of another kind.
         CanonicalizationError: where the document has no canonical form.
 
     Spec: VC-DI-EDDSA 3.3.1, VC-DATA-INTEGRITY 4.2
@@ -118,6 +119,9 @@ def sign_document(
         raise ProofExistsError
     if len(existing) >= MAX_PROOFS:
         raise ProofCountError(max_proofs=MAX_PROOFS)
+    kind = signer_kind(signer)
+    if kind not in {None, "ed25519"}:
+        raise ProofKeyError("a key of this kind makes no proofs of this suite")
     options = proof_options(
         CRYPTOSUITE,
         verification_method=signer.verification_method,
@@ -256,11 +260,17 @@ def verify_proof(document: dict[str, Any], proof: DataIntegrityProof, key: Publi
         key: the key of ``proof.verification_method``, found by the caller.
 
     Raises:
-        ProofError: proof_context_mismatch, proof_key_kind or proof_invalid.
+        ProofError: proof_suite_unsupported, proof_chain_unsupported, proof_key_kind, proof_context_mismatch or
+            proof_invalid.
         CanonicalizationError: where the document has no canonical form.
 
     Spec: VC-DI-EDDSA 3.3.2
     """
+    # Proofs that were parsed for other suites or with chains are signed over something else.
+    if proof.cryptosuite != CRYPTOSUITE:
+        raise ProofSuiteError
+    if proof.previous_proof:
+        raise ProofChainError
     if key.kind != "ed25519":
         raise ProofKeyError(kind=key.kind)
     check_proof_context(document, proof)

@@ -53,6 +53,7 @@ class MethodNotFoundError(DidError):
 
     code = "verification_method_not_found"
     title = "Verification method not found"
+    type_uri = "https://w3id.org/security#INVALID_VERIFICATION_METHOD"
 
 
 class MethodControllerError(DidError):
@@ -60,6 +61,7 @@ class MethodControllerError(DidError):
 
     code = "verification_method_controller"
     title = "Verification method has another controller"
+    type_uri = "https://w3id.org/security#INVALID_VERIFICATION_METHOD"
 
 
 class MethodPurposeError(DidError):
@@ -67,6 +69,7 @@ class MethodPurposeError(DidError):
 
     code = "verification_method_purpose"
     title = "Verification method not allowed for this purpose"
+    type_uri = "https://w3id.org/security#INVALID_RELATIONSHIP_FOR_VERIFICATION_METHOD"
 
 
 class MethodExpiredError(DidError):

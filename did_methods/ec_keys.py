@@ -1,7 +1,7 @@
 """Elliptic curve keys: points of P-256, P-384 and secp256k1, and ECDSA signatures of the two NIST curves.
 
 The second half of the door that ``keys.py`` is: the only module that imports ``cryptography``, and only once such a key is
-met. Signatures are made deterministically (RFC 6979) and with the lower of the two possible values of s; both values verify,
+met. Signatures are made deterministically (RFC 6979, where the library was built with it) and with the lower of the two possible values of s; both values verify,
 because published signatures have either. So a signature never names a document: whoever needs a name hashes the document.
 
 Spec: FIPS 186-5 6; SEC 1 2.3; RFC 6979; VC-DI-ECDSA 3.2, 3.3
@@ -60,10 +60,15 @@ def _curves() -> dict[KeyKind, ec.EllipticCurve]:
 
 @lru_cache(maxsize=2)
 def _algorithm(hash_name: str) -> ec.ECDSA:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: TID251 - this module is its door
     from cryptography.hazmat.primitives import hashes  # noqa: TID251 - this module is its door
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: TID251 - this module is its door
 
-    return ec.ECDSA(hashes.SHA256() if hash_name == "sha256" else hashes.SHA384(), deterministic_signing=True)
+    algorithm = hashes.SHA256() if hash_name == "sha256" else hashes.SHA384()
+    try:
+        return ec.ECDSA(algorithm, deterministic_signing=True)
+    except UnsupportedAlgorithm:  # built against an OpenSSL before 3.2, which draws the number itself
+        return ec.ECDSA(algorithm)
 
 
 def signature_bytes(kind: KeyKind) -> int:

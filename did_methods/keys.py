@@ -46,6 +46,7 @@ __all__ = [
     "parse_public_key",
     "point_coordinates",
     "public_key_from_point",
+    "signer_kind",
 ]
 
 SIGNATURE_BYTES: Final = 64
@@ -214,6 +215,16 @@ class PrivateKey(Protocol):
         """Return the bytes of signature over message, as `PublicKey.verify` takes them."""
 
 
+def signer_kind(signer: Signer) -> KeyKind | None:
+    """Return the kind of key that a signer says it has; None where it does not say.
+
+    Args:
+        signer: one with a ``public_key``, such as `KeySigner`, says it.
+    """
+    key = getattr(signer, "public_key", None)
+    return key.kind if isinstance(key, PublicKey) else None
+
+
 class SigningKey:
     """An Ed25519 private key in memory; its seed never appears in ``repr``, and two keys are never compared by it.
 
@@ -269,6 +280,11 @@ class KeySigner:
 
     signing_key: PrivateKey
     verification_method: str
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public key of the verification method."""
+        return self.signing_key.public_key
 
     def sign(self, message: bytes) -> bytes:
         """Return the key's signature over message.

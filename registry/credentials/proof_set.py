@@ -28,8 +28,8 @@ from did_methods.data_integrity import (
     unsecured_document,
     verify_hash_data,
 )
-from did_methods.keys import Signer
-from did_methods.proof_errors import ProofCountError, ProofError, ProofSuiteError
+from did_methods.keys import Signer, signer_kind
+from did_methods.proof_errors import ProofCountError, ProofError, ProofMalformedError, ProofSuiteError
 from registry.credentials.cryptosuite import CRYPTOSUITES, Cryptosuite
 from registry.credentials.errors import (
     ChallengeMismatchError,
@@ -99,7 +99,8 @@ def add_proof(
     Args:
         document: JSON object.
         cryptosuite: name of one of our suites.
-        signer: a key of a kind that the suite takes; for ECDSA under a did:key or did:jwk, which tells the curve.
+        signer: a key of a kind that the suite takes; for ECDSA one that tells its kind (`signer_kind`), or a did:key or
+            did:jwk, which tells it.
         created_ms: milliseconds since the epoch; None leaves the member out.
         proof_purpose: verification relationship that the key must have.
         domain: for whom the proof is meant; a sequence becomes a list.
@@ -111,7 +112,8 @@ def add_proof(
         json_ld: needed for suites of RDF.
 
     Raises:
-        ProofError: proof_suite_unsupported, proof_too_many, proof_key_kind, previous_proof_invalid, proof_id_repeated.
+        ProofError: proof_suite_unsupported, proof_too_many, proof_malformed (one that the document has), proof_key_kind,
+            previous_proof_invalid, proof_id_repeated.
         BonafidesError: the codes of `Cryptosuite.hash_data`, and of a DID that does not tell its curve.
 
     Spec: VC-DATA-INTEGRITY 4.2, 4.3
@@ -147,6 +149,8 @@ def _existing_proofs(document: dict[str, Any]) -> list[Any]:
     existing = proofs_of(document)
     if len(existing) >= MAX_PROOFS:
         raise ProofCountError(max_proofs=MAX_PROOFS)
+    if not all(isinstance(proof, dict) for proof in existing):
+        raise ProofMalformedError("a proof is not an object")
     return existing
 
 
@@ -154,13 +158,16 @@ def _made_over(
     document: dict[str, Any], existing: Sequence[Any], proof_id: str | None, previous_proof: str | Sequence[str] | None
 ) -> dict[str, Any]:
     names = (previous_proof,) if isinstance(previous_proof, str) else tuple(previous_proof or ())
-    by_id = _by_id([proof for proof in existing if isinstance(proof, dict)])
+    by_id = _by_id(existing)
     if proof_id is not None and proof_id in by_id:
         raise ProofIdRepeatedError
-    return _with_previous(document, [by_id.get(name) for name in names])
+    return _with_previous(document, names, by_id)
 
 
 def _kind_of(signer: Signer, suite: Cryptosuite) -> KeyKind:
+    told = signer_kind(signer)
+    if told is not None:
+        return told
     if len(suite.key_kinds) == 1:
         (kind,) = suite.key_kinds
         return kind
@@ -213,12 +220,17 @@ def _leads_to(name: str, goal: str | None, previous: Mapping[str, tuple[str, ...
     return False
 
 
-def _with_previous(document: dict[str, Any], previous: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Return what a proof is made over: the document, with the proofs that it names and no others."""
-    if any(proof is None for proof in previous):
-        raise PreviousProofError
+def _with_previous(
+    document: dict[str, Any], names: Sequence[str], by_id: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a proof is made over: the document, with the proofs that it names and no others, in its own order."""
     unsecured = unsecured_document(document)
-    return {**unsecured, "proof": list(previous)} if previous else unsecured
+    if not names:
+        return unsecured
+    if any(name not in by_id for name in names):
+        raise PreviousProofError
+    # The standard goes through the document's proofs and takes those that are named; a list of names has no order.
+    return {**unsecured, "proof": [proof for name, proof in by_id.items() if name in names]}
 
 
 def verify_proof_set(
@@ -316,7 +328,7 @@ def _verify_one(
     # A document may list methods of other controllers; whether those agree is not known here, so they count for nothing.
     if key.controller != proof.verification_method.partition("#")[0] or key.method_id != proof.verification_method:
         raise IssuerKeyError
-    secured = _with_previous(document, [by_id.get(name) for name in proof.previous_proof])
+    secured = _with_previous(document, proof.previous_proof, by_id)
     kind = key.public_key.kind
     hash_data = suite.hash_data(signed_options(proof), secured, key_kind=kind, json_ld=json_ld)
     verify_hash_data(proof, key.public_key, hash_data)

@@ -11,11 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from did_methods.codec import base58_encode, multibase_decode
+from did_methods.data_integrity import (
+    encode_proof_value,
+    proof_hash_data,
+    proof_options,
+    sign_document,
+    verify_proof,
+)
 from did_methods.document import parse_did_document
 from did_methods.ec_keys import EcSigningKey
 from did_methods.errors import BonafidesError
 from did_methods.keys import KeySigner, PrivateKey, SigningKey
-from did_methods.proof_errors import ProofCountError, ProofKeyError, ProofSuiteError
+from did_methods.proof_errors import (
+    ProofChainError,
+    ProofCountError,
+    ProofKeyError,
+    ProofMalformedError,
+    ProofSuiteError,
+)
 from registry.credentials.cryptosuite import CRYPTOSUITES, JsonLdMissingError
 from registry.credentials.errors import IssuerKeyError
 from registry.credentials.key_lookup import DocumentKeyLookup, KeyLookup, SelfCertifyingLookup
@@ -346,3 +359,36 @@ def test_a_method_counts_in_the_document_of_its_controller_only() -> None:
     assert verify(secured, keys=lookup("did:web:a.example", "assertionMethod"))[0].key.controller == "did:web:a.example"
     assert refusal(secured, keys=lookup("did:web:b.example", "assertionMethod")) == "verification_method_controller"
     assert refusal(secured, keys=lookup("did:web:a.example", "authentication")) == "verification_method_purpose"
+
+
+def test_a_signer_says_its_kind_where_its_did_does_not() -> None:
+    """An ECDSA key under a did:web signs; one that fits the suite no more than its DID tells is refused, not used."""
+    by = KeySigner(P384.signing_key, "did:web:a.example#k")
+    secured = signed("ecdsa-jcs-2019", by)
+    assert len(multibase_decode(secured["proof"]["proofValue"], max_chars=140)) == 96
+    for suite, key in (("eddsa-jcs-2022", P256), ("ecdsa-jcs-2019", ED)):
+        with pytest.raises(ProofKeyError):
+            signed(suite, KeySigner(key.signing_key, "did:web:a.example#k"))
+    with pytest.raises(ProofKeyError):
+        sign_document(document(), signer=P256, created=NOW_MS)
+
+
+@pytest.mark.parametrize("proof", ["x", None, 7, ["x"], [{}, None]])
+def test_nothing_is_added_to_what_is_no_proof(proof: Any) -> None:
+    """A document whose proof is not an object is refused, not signed with it."""
+    with pytest.raises(ProofMalformedError):
+        signed(to={**document(), "proof": proof})
+
+
+def test_the_evidence_suite_takes_no_proof_of_another() -> None:
+    """What was parsed for every suite does not pass where only our own counts, whatever its signature."""
+    chained = signed(to=signed(proof_id="urn:x:1"), previous_proof="urn:x:1")
+    with pytest.raises(ProofChainError):
+        verify_proof(chained, parse_proof_set(chained)[1], ED.public_key)
+    relabelled = {**document(), "proof": proof_options(
+        "eddsa-rdfc-2022", verification_method=ED.verification_method, created=NOW_MS, proof_purpose="assertionMethod"
+    )}  # fmt: skip
+    signature = ED.sign(proof_hash_data(document(), relabelled["proof"]))
+    relabelled["proof"]["proofValue"] = encode_proof_value(signature)
+    with pytest.raises(ProofSuiteError):
+        verify_proof(relabelled, parse_proof_set(relabelled)[0], ED.public_key)
