@@ -124,7 +124,7 @@ def _steal_the_key(stage: Stage, victim: _Node, urls: list[str]) -> None:
         Checkpoint(head.origin, head.size, hashlib.sha256(b"another history").digest()), ring.keys["signing"]
     )
     witness = Transport(urls[1])
-    answer = witness.send("POST", "/v1/gossip", body=forged, media_type="text/plain").to_object()
+    answer = witness.post_note("/v1/gossip", forged)
     stage.check(
         answer.get("verdict") == "contradiction", "whoever was shown it asks the witness, who has kept the other one"
     )

@@ -10,6 +10,15 @@ import typer
 from did_methods.codec import base64url_encode
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
+from registry.errors import DependencyError
+
+
+class PolicyUnreadableError(DependencyError):
+    """The file of a witness policy, named by an option, cannot be read."""
+
+    code = "policy_file_unreadable"
+    title = "The policy file cannot be read"
+
 
 app = typer.Typer(no_args_is_help=True, help="Check the log: newest checkpoint, proof that an entry is in it.")
 
@@ -20,22 +29,29 @@ def checkpoint(
         Path | None,
         typer.Option("--pin", help="Keep the checkpoint here; next time, prove that the log still contains that one."),
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="A c2sp.org/tlog-policy file with this log: prove that its quorum has cosigned."),
+    ] = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Fetch the newest checkpoint and verify its signature; with --pin, that nothing before it was changed.
 
-    Example: bonafides log checkpoint --pin ~/registry.checkpoint
+    Example: bonafides log checkpoint --pin ~/registry.checkpoint --policy witnesses.policy
     """
     from registry.client.view import RegistryView
 
     view: RegistryView = look_at(url)
     newest = view.checkpoint()
+    cosigned = {} if policy is None else _cosigned(newest.note, policy)
     since = None if pin is None or not pin.exists() else view.verify_extends(pin.read_bytes(), newest)
     if pin is not None:
         pin.write_bytes(newest.note)
     head, output = newest.checkpoint, Output(as_json=as_json)
     facts = {"origin": head.origin, "size": head.size, "rootHash": base64url_encode(head.root_hash), "extends": since}
+    if policy is not None:
+        facts["cosigned"] = cosigned
 
     def tell() -> None:
         table = no_table()
@@ -45,9 +61,25 @@ def checkpoint(
         table.add_row("signed by", newest.key.to_text())
         if since is not None:
             table.add_row("extends", f"the checkpoint of size {since} kept in {pin}")
+        for name, time in cosigned.items():
+            table.add_row("cosigned by", f"{name}, {time}")
         output.print(table)
 
     output.result(facts, tell)
+
+
+def _cosigned(note: bytes, file: Path) -> dict[str, str]:
+    """Verify a checkpoint under a policy; return when each witness, by its name there, has cosigned it."""
+    from did_methods.timestamp import format_timestamp
+    from registry.log.witness_policy import MAX_POLICY_BYTES, parse_policy, verify_witnessed
+
+    try:
+        with file.open("rb") as opened:
+            policy = parse_policy(opened.read(MAX_POLICY_BYTES + 1))
+    except OSError as error:
+        raise PolicyUnreadableError(f"{file.name}: {error.strerror}") from error
+    times = {one.key: one.time_s for one in verify_witnessed(note, policy).cosignatures}
+    return {one.name: format_timestamp(times[one.key] * 1_000) for one in policy.witnesses if one.key in times}
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.cli.exits import ExitCode
 from registry.cli.local import Data, local_database
 from registry.cli.options import KeyFile, Url, as_operator
 from registry.cli.output import Json, Output, make_table, no_table
@@ -27,6 +28,13 @@ class OriginMismatchError(ParseError):
 
     code = "witness_origin_mismatch"
     title = "The verifier key names another origin"
+
+
+class CheckpointUnreadableError(DependencyError):
+    """The file with the checkpoint cannot be read."""
+
+    code = "checkpoint_file_unreadable"
+    title = "The file with the checkpoint cannot be read"
 
 
 class EvidenceUnreadableError(DependencyError):
@@ -100,6 +108,39 @@ def list_logs(data: Data = None, url: Url = None, key_file: KeyFile = None, as_j
         output.print(table)
 
     output.result({"logs": logs}, tell)
+
+
+@app.command()
+def gossip(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A checkpoint that you saw, whole, as /checkpoint gave it.")
+    ],
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Show a checkpoint to a witness, which holds it against what it knows of that log; ends with 4 on a contradiction.
+
+    Example: bonafides witness gossip seen.checkpoint --url https://witness.example.com
+    """
+    from registry.cli.options import connect
+    from registry.log.note import MAX_NOTE_BYTES
+
+    try:
+        with file.open("rb") as opened:
+            note = opened.read(MAX_NOTE_BYTES + 1)
+    except OSError as error:
+        raise CheckpointUnreadableError(f"{file.name}: {error.strerror}") from error
+    found = connect(url).post_note("/v1/gossip", note)
+    output = Output(as_json=as_json)
+
+    def tell() -> None:
+        output.print(f"{found.get('origin')} at size {found.get('size')}: {found.get('verdict')}")
+        if found.get("evidence"):
+            output.print(f"evidence: /v1/evidence/{found['evidence']}")
+
+    output.result(found, tell)
+    if found.get("verdict") == "contradiction":
+        raise typer.Exit(ExitCode.NOT_VERIFIED)
 
 
 @app.command()

@@ -36,6 +36,7 @@ TRIES: Final = 3
 PAUSE_S: Final = 0.2
 JSON_TYPE: Final = "application/json"
 LINES_TYPE: Final = "application/x-ndjson"
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 _TRANSIENT: Final = frozenset({502, 503, 504})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -147,6 +148,10 @@ class Transport:
     def post_lines(self, path: str, lines: bytes) -> dict[str, Any]:
         """Post JSON lines and return the object that answers them; errors as in `get`."""
         return _checked(self.send("POST", path, body=lines, media_type=LINES_TYPE)).to_object()
+
+    def post_note(self, path: str, note: bytes) -> dict[str, Any]:
+        """Post a signed note and return the object that answers it; errors as in `get`."""
+        return _checked(self.send("POST", path, body=note, media_type=TEXT_TYPE)).to_object()
 
     def delete(self, path: str) -> dict[str, Any]:
         """Delete what is at a path; errors as in `get`."""

@@ -14,9 +14,10 @@ from registry.errors import DependencyError, NotFoundError, ParseError
 from registry.log.checkpoint import Checkpoint, sign_checkpoint
 from registry.log.merkle import consistency_proof, inclusion_proof
 from registry.log.note import NoteSigner
-from registry.log.tile import encode_entry_bundle
+from registry.log.tile import TILE_HEIGHT, TILE_WIDTH, encode_entry_bundle, tile_path
 from registry.services.sequencer import Sequencer
-from registry.storage.log import TILE_WIDTH, LogStore
+from registry.storage.log import LogStore
+from registry.storage.tile_store import DatabaseTileStore
 
 
 class TileNotFoundError(NotFoundError):
@@ -65,6 +66,7 @@ class LogService:
 
     def __init__(self, *, store: LogStore, sequencer: Sequencer, note_signer: NoteSigner) -> None:
         self._store = store
+        self._files = DatabaseTileStore(store)
         self._sequencer = sequencer
         self._note_signer = note_signer
         self._mutex = threading.Lock()
@@ -128,8 +130,8 @@ class LogService:
         Raises:
             TileNotFoundError: ``tile_not_found``.
         """
-        size = self.signed_head.size >> (8 * level)
-        data = self._store.tile(level, number, width) if number * TILE_WIDTH + width <= size else None
+        size = self.signed_head.size >> (TILE_HEIGHT * level)
+        data = self._files.get(tile_path(level, number, width=width)) if number * TILE_WIDTH + width <= size else None
         if data is None:
             raise TileNotFoundError
         return data
@@ -143,6 +145,7 @@ class LogService:
         start = number * TILE_WIDTH
         if start + width > self.signed_head.size:
             raise TileNotFoundError
+        # Not from the tile store: where a row is missing, what is left of the bundle tells an auditor which.
         return encode_entry_bundle([entry.data for entry in self._store.entries(start, start + width)])
 
     def inclusion(self, index: int, size: int | None) -> tuple[int, Sequence[bytes]]:

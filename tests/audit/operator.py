@@ -64,7 +64,7 @@ class Operator:
                     for row in saved:
                         marks = ",".join("?" * len(row))
                         connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", tuple(row))
-            self.registry.log._signed = signed
+            self.registry.log._signed = self.registry.log._published = signed
             self.registry.sequencer._on_tick = ticks
 
     @property
@@ -93,7 +93,7 @@ class Operator:
         signer = self.registry.log._note_signer
         root = derive_root(leaf_hash(leaf) for leaf in leaves)
         note = sign_checkpoint(Checkpoint(signer.name, len(leaves), root), signer.signing_key)
-        self.registry.log._signed = SignedHead(len(leaves), root, note)
+        self.registry.log._signed = self.registry.log._published = SignedHead(len(leaves), root, note)
 
     # ------------------------------------------------------------ history
 

@@ -137,7 +137,7 @@ def test_a_checkpoint_signed_by_another_key(scene: Scene, operator: Operator) ->
     forged = sign_checkpoint(
         Checkpoint(scene.world.origin, head.size, head.root_hash), operator.registry_signer.signing_key
     )
-    registry.log._signed = SignedHead(head.size, head.root_hash, forged)
+    registry.log._signed = registry.log._published = SignedHead(head.size, head.root_hash, forged)
     report = scene.audit()
     assert codes(report) == {"note_unverified"}
     assert (report.checkpoint, report.entries, report.is_clean) == (None, 0, False)
@@ -149,7 +149,7 @@ def test_a_changed_note(scene: Scene) -> None:
     head = log.signed_head
     changed = head.note.replace(f"\n{head.size}\n".encode(), f"\n{head.size - 1}\n".encode())
     with scene.operator.tampering():
-        log._signed = SignedHead(head.size, head.root_hash, changed)
+        log._signed = log._published = SignedHead(head.size, head.root_hash, changed)
         assert codes(scene.audit()) == {"note_signature_invalid"}
 
 
@@ -158,7 +158,9 @@ def test_a_key_that_entry_0_does_not_pin(scene: Scene, operator: Operator) -> No
     stranger = operator.registry_signer.signing_key
     head = scene.world.registry.log.signed_head
     checkpoint = Checkpoint("stranger.example/log", head.size, head.root_hash)
-    scene.world.registry.log._signed = SignedHead(head.size, head.root_hash, sign_checkpoint(checkpoint, stranger))
+    scene.world.registry.log._signed = scene.world.registry.log._published = SignedHead(
+        head.size, head.root_hash, sign_checkpoint(checkpoint, stranger)
+    )
     report = scene.audit(log_key=NoteSigner("stranger.example/log", stranger).key.to_text())
     assert {(one.code, one.index) for one in report.findings if one.index == 0} == {
         ("log_key_not_pinned", 0),

@@ -113,10 +113,10 @@ def test_a_fork_is_seen_by_who_remembers(
     smaller = Checkpoint(world.origin, head.size - 1, derive_root(leaf_hash(one.data) for one in entries))
     try:
         note = sign_checkpoint(smaller, log._note_signer.signing_key)
-        log._signed = SignedHead(smaller.size, smaller.root_hash, note)
+        log._signed = log._published = SignedHead(smaller.size, smaller.root_hash, note)
         code, report = told(capsys, url, "--state", str(state), "--log-only")
     finally:
-        log._signed = head
+        log._signed = log._published = head
         world.registry.sequencer._on_tick = ticks
     assert (code, [one["code"] for one in report["findings"]]) == (4, ["checkpoint_rolled_back"])
     assert state.read_bytes() == kept

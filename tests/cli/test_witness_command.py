@@ -11,6 +11,7 @@ from did_methods.keys import SigningKey
 from registry.cli.demo import own_server
 from registry.cli.main import run
 from registry.client.transport import Transport
+from registry.log.cosignature import Cosigner
 from registry.log.note import NoteKey
 from registry.log.split_view import SplitView, encode_split_view
 from tests.support.client import Live
@@ -19,6 +20,7 @@ from tests.support.witnesses import MadeUpLog, forked, made_up_witness
 
 LOG = MadeUpLog()
 KEY = LOG.key.to_text()
+STRANGER = Cosigner("stranger.example", SigningKey(bytes([7]) * 32)).key.to_text()
 Capture = pytest.CaptureFixture[str]
 
 
@@ -82,7 +84,24 @@ def test_evidence_is_verified_offline(tmp_path: Path, capsys: Capture) -> None:
         assert code in errors
 
 
-def test_serve_takes_a_folder_and_a_policy(tmp_path: Path) -> None:
+def test_a_seen_checkpoint_is_shown_to_a_witness(live: Live, tmp_path: Path, capsys: Capture) -> None:
+    """0 while nothing contradicts it, 4 and the evidence's address on a contradiction; unknown logs and no file are told."""
+    seen, other = tmp_path / "seen", tmp_path / "other"
+    seen.write_bytes(LOG.note(9))
+    other.write_bytes(forked(3).note(9))
+    assert run(["witness", "gossip", str(seen), "--url", live.url]) == 5
+    assert run(["witness", "add", LOG.origin, KEY, "--url", live.url]) == 0
+    capsys.readouterr()
+    for verdict in ("unknown", "consistent"):
+        assert run(["witness", "gossip", str(seen), "--url", live.url, "--json"]) == 0
+        assert told(capsys)["verdict"] == verdict
+    assert run(["witness", "gossip", str(other), "--url", live.url]) == 4
+    assert "/v1/evidence/" in capsys.readouterr().out
+    assert run(["witness", "gossip", str(tmp_path / "missing"), "--url", live.url]) == 3
+    assert run(["witness", "remove", LOG.origin, "--url", live.url]) == 0
+
+
+def test_serve_takes_a_folder_and_a_policy(tmp_path: Path, capsys: Capture) -> None:
     """--tiles and --witness-policy reach the running registry; it publishes with the witness's line, in the folder too."""
     with made_up_witness() as witness:
         policy, tiles = tmp_path / "policy", tmp_path / "tiles"
@@ -95,6 +114,19 @@ def test_serve_takes_a_folder_and_a_policy(tmp_path: Path) -> None:
             assert b"witness.example/1" in served
             described = Transport(url).get("/log.json")
             assert described["quorum"] == "W"
+            readers = tmp_path / "readers"
+            readers.write_text(f"log {described['verifier_keys'][0]}\n{policy.read_text()}")
+            assert run(["log", "checkpoint", "--url", url, "--policy", str(readers), "--json"]) == 0
+            assert list(told(capsys)["cosigned"]) == ["W"]  # type: ignore[call-overload]
+            assert run(["log", "checkpoint", "--url", url, "--policy", str(readers)]) == 0
+            assert "cosigned by" in capsys.readouterr().out
+            strict = f"witness V {STRANGER}\ngroup both all W V\nquorum both\n"
+            readers.write_text(readers.read_text().replace("quorum W\n", "") + strict)
+            assert run(["log", "checkpoint", "--url", url, "--policy", str(readers)]) == 4
+            assert run(["log", "checkpoint", "--url", url, "--policy", str(tmp_path / "missing")]) == 3
+            errors = capsys.readouterr().err
+            assert "witness_quorum_missing" in errors
+            assert "policy_file_unreadable" in errors
             assert parse_json_object((tiles / "log.json").read_bytes())["origin"] == described["origin"]
 
 

@@ -254,3 +254,19 @@ def test_another_logs_folder_is_left_alone(tmp_path: Path) -> None:
         assert (tiles / "checkpoint").read_bytes() == foreign
         key = parse_note_key(world.registry.genesis.log_key)
         assert verify_checkpoint(world.registry.log.signed_head.note, origin=world.origin, key=key)
+
+
+def test_a_registry_from_before_gets_a_witness_key(tmp_path: Path) -> None:
+    """A data folder of an earlier version has no such key: one is made, is kept, and is nobody else's."""
+    path = tmp_path / "keys" / "log-witness.json"
+    with open_world(tmp_path, on_disk=True) as world:
+        first, clock = world.registry.witnessing.role.cosigner.key, world.clock
+    path.unlink()
+    keys = []
+    for _ in range(2):
+        with open_world(tmp_path, on_disk=True, clock=clock) as world:
+            keys.append(world.registry.witnessing.role.cosigner.key)
+    assert keys[0] == keys[1] != first
+    assert path.stat().st_mode & 0o077 == 0
+    seeds = [one.read_bytes() for one in (tmp_path / "keys").glob("*.json")]
+    assert len(set(seeds)) == len(seeds) == 6
