@@ -43,19 +43,23 @@ def evidence_about(sequencer: Sequencer, did: str) -> Evidence:
     Raises:
         AgentUnknownError: ``agent_unknown``.
     """
-    with sequencer.lock:
-        state = sequencer.state
-        agent = state.find_agent(did)
-        if agent is None:
-            raise AgentUnknownError
-        tables, did = state.tables, agent.did
-        badges = [item for item in tables.live.items() if item[1].kind == "affiliation" and item[1].subject == did]
-        attested = [item for item in tables.attestations.items() if item[1].subject == did]
-        disputes = [item for item in tables.disputes.items() if item[1].issuer == did]
-        disputed = [item for item in tables.disputes.items() if item[1].reporter == did]
-        issuers = {one.issuer for _, one in badges} | {one.issuer for _, one in attested}
-        states = {issuer: tables.agents[issuer].state for issuer in issuers}
-    return Evidence(did, tuple(badges), tuple(attested), tuple(disputes), tuple(disputed), states)
+    state = sequencer.state
+    agent = state.find_agent(did)
+    if agent is None:
+        raise AgentUnknownError
+    tables, did = state.tables, agent.did
+    # Copied in one step each and searched without the lock: a reader of a long log does not hold up the writer.
+    live, attestations, disputes = (
+        list(tables.live.items()),
+        list(tables.attestations.items()),
+        list(tables.disputes.items()),
+    )
+    badges = tuple(item for item in live if item[1].kind == "affiliation" and item[1].subject == did)
+    attested = tuple(item for item in attestations if item[1].subject == did)
+    own = tuple(item for item in disputes if item[1].issuer == did)
+    others = tuple(item for item in disputes if item[1].reporter == did)
+    issuers = {one.issuer for _, one in badges} | {one.issuer for _, one in attested}
+    return Evidence(did, badges, attested, own, others, {one: tables.agents[one].state for one in issuers})
 
 
 def evidence_wire(evidence: Evidence) -> dict[str, Any]:
