@@ -9,9 +9,11 @@ ingest    batches of signed events over HTTP, beside *commit* (scripts/bench_ing
 identity  did:key from its text, a did:webvh log of 100 entries beside did-webvh from PyPI, and hosted DIDs over HTTP
           beside *route* (scripts/bench_identity.py; goals: 100 us, 20 ms, 0.4 of it)
 status    a status read from a list in memory, and the cost of a million of them (scripts/bench_status.py; goal: under 5 us)
+suites    a proof of anybody's 1 KB credential, key looked up, in eddsa-jcs-2022 beside bare PyNaCl (goal: 0.55 of it) and in
+          ecdsa-jcs-2019 beside bare cryptography (scripts/bench_suites.py)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|identity|status|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|status|suites|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -269,11 +271,11 @@ def bench_identity(seconds: float) -> dict[str, Any]:
     return dict(found["identity"])
 
 
-def bench_status(seconds: float) -> dict[str, Any]:
-    """Status lists, as scripts/bench_status.py measures them."""
-    command = [sys.executable, str(ROOT / "scripts/bench_status.py"), "--seconds", str(min(seconds, 1.0))]
+def bench_script(name: str, seconds: float) -> dict[str, Any]:
+    """Status lists or proof suites, as scripts/bench_status.py and scripts/bench_suites.py measure them."""
+    command = [sys.executable, str(ROOT / f"scripts/bench_{name}.py"), "--seconds", str(min(seconds, 1.0))]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return dict(found["status"])
+    return dict(found[name])
 
 
 def bench_start() -> dict[str, Any]:
@@ -298,7 +300,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
-    if name in {"identity", "status"}:
+    if name in {"identity", "status", "suites"}:
         return "\n".join(f"{name:9} {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
@@ -313,7 +315,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "identity", "status", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -328,7 +330,8 @@ def main() -> int:
         "decision": lambda: bench_decision(arguments.seconds, arguments.rate),
         "ingest": lambda: bench_ingest(arguments.seconds),
         "identity": lambda: bench_identity(arguments.seconds),
-        "status": lambda: bench_status(arguments.seconds),
+        "status": lambda: bench_script("status", arguments.seconds),
+        "suites": lambda: bench_script("suites", arguments.seconds),
         "start": bench_start,
     }
     figures = {}
