@@ -57,6 +57,8 @@ SUBJECTS_PER_CREDENTIAL: Annotated[int, Limit("objects", "each is looked at; doc
 TYPED_ENTRIES: Annotated[int, Limit("objects", "`evidence`, `termsOfUse` and the like: each is looked at")] = 32
 SCHEMAS_PER_CREDENTIAL: Annotated[int, Limit("objects", "each bundled one validates the whole credential")] = 4
 RELATED_RESOURCES: Annotated[int, Limit("objects", "each known one costs hashes")] = 32
+JOSE_HEADER_CHARS: Annotated[int, Limit("characters", "a `kid` that holds a whole key (did:jwk) fits")] = 4_096
+JOSE_SIGNATURE_CHARS: Annotated[int, Limit("characters", "the longest signature accepted has 128")] = 256
 ENVELOPE_CHARS: Annotated[int, Limit("characters", "a `data:` URL around a JWT of one JSON text")] = 131_072
 
 # --- Log ----------------------------------------------------------------------------------------------------------
