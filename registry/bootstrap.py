@@ -23,6 +23,7 @@ from registry.adapters.https_fetcher import HttpsFetcher
 from registry.adapters.key_file import KeyRing
 from registry.adapters.registry_keys import KeysMissingError, load_registry_keys, make_registry_keys
 from registry.adapters.system_clock import Clock, SystemClock
+from registry.bootstrap_credentials import CredentialRoom, open_credentials
 from registry.config import SettingError, Settings, check_settings
 from registry.decisions.policy import PolicyPack
 from registry.errors import ConflictError, DependencyError
@@ -38,6 +39,7 @@ from registry.services.authority import (
     operator_registration,
 )
 from registry.services.challenge import Challenges
+from registry.services.credential import CredentialService
 from registry.services.decision import DecisionService
 from registry.services.did_witness import DidWitness
 from registry.services.event import EventService
@@ -45,12 +47,12 @@ from registry.services.hosted_dids import HostedDids
 from registry.services.hosting import HostingService
 from registry.services.log import LogService
 from registry.services.observation import ObservationService
+from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
 from registry.services.sequencer import Sequencer, Submission
 from registry.services.snapshot import Snapshots, load_state
 from registry.services.status import StatusService
-from registry.services.status_elsewhere import KeyListVerifier, ListsElsewhere
 from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
@@ -58,7 +60,6 @@ from registry.storage.did_witness import WitnessStore
 from registry.storage.engine import Database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
-from registry.storage.status import StatusStore
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,8 +104,23 @@ class Registry:
     hosting: HostingService
     observations: ObservationService
     did_witness: DidWitness
-    statuses: StatusService
     witnessing: Witnessing
+    credential_room: CredentialRoom
+
+    @property
+    def credentials(self) -> CredentialService:
+        """Issues and verifies credentials of any kind."""
+        return self.credential_room.credentials
+
+    @property
+    def presentations(self) -> PresentationService:
+        """Verifies presentations of any kind."""
+        return self.credential_room.presentations
+
+    @property
+    def statuses(self) -> StatusService:
+        """Keeps our status lists, and reads others' for decisions."""
+        return self.credential_room.statuses
 
     def start(self) -> None:
         """Start the writer, the recorder and the publisher."""
@@ -119,7 +135,7 @@ class Registry:
         self.witnessing.publisher.stop()
         self.recorder.stop()
         self.observations.close()
-        self.statuses.close()
+        self.credential_room.close()
         self.resolution.close()
         self.snapshots.save()
         self.database.close()
@@ -178,11 +194,13 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     recorder = DecisionRecorder(DecisionStore(database))
     hosting = HostingService(sequencer=sequencer, store=store, genesis=genesis)
     fetcher = _fetcher(settings)
-    resolution = _resolution(fetcher, genesis, sequencer=sequencer, store=store, database=database, clock=clock)
+    resolution = _resolution(
+        HostedDids(sequencer=sequencer, store=store, public_url=genesis.public_url), fetcher, database, clock
+    )
     observations = ObservationService(
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
-    statuses = _statuses(fetcher, genesis, state=state, database=database, clock=clock)
+    room = open_credentials(settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock)
     log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
     return Registry(
         settings=settings,
@@ -199,7 +217,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         events=EventService(
             sequencer=sequencer, authority=authority, clock=clock, hosting=hosting, observations=observations
         ),
-        decisions=_decisions(sequencer, pack, clock, challenges, observations, statuses),
+        decisions=_decisions(sequencer, pack, clock, challenges, observations, room.statuses),
         recorder=recorder,
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
@@ -211,7 +229,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         hosting=hosting,
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
-        statuses=statuses,
+        credential_room=room,
         witnessing=_witnessing(settings, genesis, log, store, database, rings["log-witness"], clock),
     )
 
@@ -251,18 +269,6 @@ def _decisions(
     )
 
 
-def _statuses(
-    fetcher: HttpsFetcher, genesis: Genesis, *, state: LogState, database: Database, clock: Clock
-) -> StatusService:
-    return StatusService(
-        store=StatusStore(database),
-        signers={},
-        public_url=genesis.public_url,
-        elsewhere=ListsElsewhere(fetcher=fetcher, verifier=KeyListVerifier(state), clock=clock),
-        clock=clock,
-    )
-
-
 def _witness(ring: KeyRing, database: Database, resolution: ResolutionService, clock: Clock) -> DidWitness:
     store = WitnessStore(database, most=DID_LOGS_WITNESSED)
     return DidWitness(ring=ring, store=store, newest_seen=resolution.newest_seen, clock=clock)
@@ -281,16 +287,9 @@ def _fetcher(settings: Settings) -> HttpsFetcher:
         raise SettingError("a certificate file of the fetch overrides cannot be used") from error
 
 
-def _resolution(
-    fetcher: HttpsFetcher, genesis: Genesis, *, sequencer: Sequencer, store: LogStore, database: Database, clock: Clock
-) -> ResolutionService:
-    return ResolutionService(
-        hosted=HostedDids(sequencer=sequencer, store=store, public_url=genesis.public_url),
-        fetcher=fetcher,
-        memory=SqlVersionMemory(database),
-        foreign=DidkitProcess(),
-        clock=clock,
-    )
+def _resolution(hosted: HostedDids, fetcher: HttpsFetcher, database: Database, clock: Clock) -> ResolutionService:
+    memory = SqlVersionMemory(database)
+    return ResolutionService(hosted=hosted, fetcher=fetcher, memory=memory, foreign=DidkitProcess(), clock=clock)
 
 
 def _retried(action: Callable[[], None]) -> Callable[[], None]:

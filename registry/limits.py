@@ -407,6 +407,30 @@ BUNDLES_COMPRESSED: Annotated[
     int, Limit("bundles", "full entry bundles kept compressed, a few MiB: a reader of the whole log comes once")
 ] = 32
 
+# --- Credentials of others: issued and verified for whoever asks --------------------------------------------------
+CREDENTIAL_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a credential to be issued or verified; the largest of the test suites is below a tenth")
+] = 262_144
+PRESENTATION_BODY_BYTES: Annotated[
+    int, Limit("bytes", "a presentation of eight such credentials of usual size; bounds what is parsed for one call")
+] = 524_288
+VERIFICATION_DIDS: Annotated[
+    int, Limit("DIDs", "that are resolved elsewhere for one request: each presented credential has an issuer")
+] = 8
+VERIFICATION_WAIT_MS: Annotated[
+    int, Limit("ms", "for other hosts, of one request: no further host is asked once it is over")
+] = 15_000
+VERIFICATIONS_AT_A_TIME: Annotated[
+    int,
+    Limit("requests", "each holds a thread; two at work leave the interpreter to decisions, the rest wait for hosts"),
+] = 4
+VERIFICATIONS_WAITING: Annotated[
+    int, Limit("requests", "more, for one of those; beyond, callers are told to come back")
+] = 32
+VERIFICATIONS_PER_SOURCE: Annotated[
+    int, Limit("requests per address", "of those at a time: one source fills a quarter of the queue at most")
+] = 8
+
 # --- Score --------------------------------------------------------------------------------------------------------
 CONTEXTS_PER_PAIR: Annotated[
     int, Limit("contexts", "fixed by the format: a pair's edge weighs 1/k with k at most this")

@@ -1,7 +1,8 @@
 """Private keys at rest: JSON files, readable by their owner alone, sealed under a passphrase where the owner wants it.
 
 Format ``bonafides/keys/2``: {"format", "did", "verificationMethod", "keys": {role: base64url seed of 32 bytes}}, or with
-``sealed`` in place of ``keys``. Roles of a did:webvh identity: ``signing`` (authentication and assertion), ``update`` (its
+``sealed`` in place of ``keys``. Format ``bonafides/keys/3`` is the same where a signing key lies on a NIST curve: its value
+is {"kind", "secret"}, the secret scalar in base64url; keys of Ed25519 alone are written as format 2. Roles of a did:webvh identity: ``signing`` (authentication and assertion), ``update`` (its
 DID log), ``nextUpdate`` (the key that pre-rotation has committed to) and ``reserve`` (a committed key kept for the day that
 the next one is lost). A did:key identity and an instance have ``signing`` only. Format 1, never sealed, is read too.
 
@@ -14,23 +15,28 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
 from did_methods.codec_errors import JsonError
+from did_methods.ec_keys import EcSigningKey
 from did_methods.errors import DidError
 from did_methods.keys import KeySigner, SigningKey
 from did_methods.sealed import NONCE_BYTES, SALT_BYTES, SealParameters, seal, unseal
 from registry.errors import ConflictError, DependencyError, ParseError
 
 FORMAT = "bonafides/keys/2"
+CURVES_FORMAT = "bonafides/keys/3"
 FORMER_FORMAT = "bonafides/keys/1"
 MAX_BYTES = 16_384
+_FORMATS = frozenset({FORMAT, FORMER_FORMAT, CURVES_FORMAT})
 _SEAL_MEMBERS = {"kdf", "operations", "memory", "salt", "nonce", "ciphertext"}
 _KDF = "argon2id"
+_SIGNING = "signing"
+EC_KINDS = ("p256", "p384")
 
 Passphrase = Callable[[], str]
 """Gives the passphrase when it is needed: from a terminal, the environment or a file."""
@@ -78,20 +84,22 @@ class KeyRing:
     Attributes:
         did: whose keys these are.
         verification_method: the id of the signing key in the DID document.
-        keys: role to signing key; never printed.
+        keys: role to Ed25519 key; never printed.
+        curve_keys: role to key on a NIST curve; the role ``signing`` is in one of both.
     """
 
     did: str
     verification_method: str
     keys: Mapping[str, SigningKey]
+    curve_keys: Mapping[str, EcSigningKey] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"KeyRing(did={self.did!r}, roles={sorted(self.keys)})"
+        return f"KeyRing(did={self.did!r}, roles={sorted({*self.keys, *self.curve_keys})})"
 
     @property
     def signer(self) -> KeySigner:
         """The signer of this identity's credentials and presentations."""
-        return KeySigner(self.keys["signing"], self.verification_method)
+        return KeySigner(self.curve_keys.get(_SIGNING) or self.keys[_SIGNING], self.verification_method)
 
 
 def encode_key_ring(ring: KeyRing, *, passphrase: str | None = None) -> bytes:
@@ -101,8 +109,11 @@ def encode_key_ring(ring: KeyRing, *, passphrase: str | None = None) -> bytes:
         ring: the keys.
         passphrase: what to seal them under; None leaves them open.
     """
-    keys = {role: base64url_encode(key.seed) for role, key in ring.keys.items()}
-    head: dict[str, Any] = {"format": FORMAT, "did": ring.did, "verificationMethod": ring.verification_method}
+    keys: dict[str, Any] = {role: base64url_encode(key.seed) for role, key in ring.keys.items()}
+    for role, curve_key in ring.curve_keys.items():
+        keys[role] = {"kind": curve_key.kind, "secret": base64url_encode(curve_key.secret)}
+    written = CURVES_FORMAT if ring.curve_keys else FORMAT
+    head: dict[str, Any] = {"format": written, "did": ring.did, "verificationMethod": ring.verification_method}
     if passphrase is None:
         return canonicalize({**head, "keys": keys}) + b"\n"
     parameters, nonce = SealParameters(secrets.token_bytes(SALT_BYTES)), secrets.token_bytes(NONCE_BYTES)
@@ -143,15 +154,24 @@ def parse_key_ring(data: bytes, *, passphrase: Passphrase | None = None) -> KeyR
     except JsonError as error:
         raise KeyFileFormatError(f"{KeyFileFormatError.title}: {error.detail}") from error
     did, method = document.get("did"), document.get("verificationMethod")
-    if document.get("format") not in {FORMAT, FORMER_FORMAT} or not isinstance(did, str) or not isinstance(method, str):
+    if document.get("format") not in _FORMATS or not isinstance(did, str) or not isinstance(method, str):
         raise KeyFileFormatError
     keys = _unsealed(document, passphrase) if "sealed" in document else document.get("keys")
     if not isinstance(keys, dict) or not keys:
         raise KeyFileFormatError
+    curves = keys if document["format"] == CURVES_FORMAT else {}
+    on_curves = {role: value for role, value in curves.items() if isinstance(value, dict)}
     try:
-        return KeyRing(did, method, {role: SigningKey(base64url_decode(str(seed))) for role, seed in keys.items()})
+        plain = {role: SigningKey(base64url_decode(str(keys[role]))) for role in keys.keys() - on_curves.keys()}
+        return KeyRing(did, method, plain, {role: _curve_key(value) for role, value in on_curves.items()})
     except DidError as error:
-        raise KeyFileFormatError(f"{KeyFileFormatError.title}: a key is not 32 bytes in base64url") from error
+        raise KeyFileFormatError(f"{KeyFileFormatError.title}: a key is not one in base64url") from error
+
+
+def _curve_key(value: dict[str, Any]) -> EcSigningKey:
+    if value.keys() != {"kind", "secret"} or value["kind"] not in EC_KINDS:
+        raise KeyFileFormatError
+    return EcSigningKey(value["kind"], base64url_decode(str(value["secret"])))
 
 
 def _unsealed(document: dict[str, Any], passphrase: Passphrase | None) -> dict[str, Any]:

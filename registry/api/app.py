@@ -20,6 +20,7 @@ from did_methods.errors import BonafidesError
 from registry.api import (
     agent,
     context,
+    credential,
     decision,
     did_files,
     did_resolution,
@@ -78,6 +79,7 @@ def create_app(registry: Registry) -> FastAPI:
         gateway,
         status,
         witness,
+        credential,
     ):
         app.include_router(module.router)
     app.add_exception_handler(BonafidesError, _handle_error)

@@ -69,9 +69,19 @@ class Guard:
             if role == "operator" and found[1] != "operator":
                 raise OperatorOnlyError
             return Caller(found[0], "operator" if found[1] == "operator" else "gateway")
-        if self._dev and request.client is not None and request.client.host in LOOPBACK_HOSTS:
+        if self._is_dev_loopback(request):
             return Caller("loopback", "operator")
         raise BearerKeyError
+
+    def identify(self, request: Request) -> Caller | None:
+        """Return the caller where it says who it is; None for anybody else, at doors that are open to all.
+
+        Raises:
+            BearerKeyError: ``bearer_key_required``, for a key that is not known.
+        """
+        if "authorization" not in request.headers and not self._is_dev_loopback(request):
+            return None
+        return self.authenticate(request, "gateway")
 
     def source(self, request: Request) -> str | None:
         """Return what challenges and registrations are counted under; None for loopback in --dev.
@@ -82,6 +92,9 @@ class Guard:
         if self._dev and host in LOOPBACK_HOSTS:
             return None
         return _network_of(host)
+
+    def _is_dev_loopback(self, request: Request) -> bool:
+        return self._dev and request.client is not None and request.client.host in LOOPBACK_HOSTS
 
     def _is_local(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host

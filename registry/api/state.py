@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from registry import limits
 from registry.api.guard import Guard
-from registry.api.workers import Workers
+from registry.api.workers import VerificationBusyError, Workers
 from registry.bootstrap import Registry
 
 
@@ -32,6 +32,16 @@ def _history_workers() -> Workers:
     )
 
 
+def _verification_workers() -> Workers:
+    return Workers(
+        "verify",
+        threads=limits.VERIFICATIONS_AT_A_TIME,
+        waiting=limits.VERIFICATIONS_WAITING,
+        per_source=limits.VERIFICATIONS_PER_SOURCE,
+        busy=VerificationBusyError,
+    )
+
+
 @dataclass(slots=True)
 class ApiState:
     """Held by the app.
@@ -45,6 +55,7 @@ class ApiState:
         resolution_workers: resolve DIDs elsewhere.
         history_workers: unfold earlier versions of hosted DIDs.
         packed_bundles: full entry bundles, compressed, by number; the one kept longest goes first.
+        verification_workers: issue and verify credentials.
     """
 
     registry: Registry
@@ -60,6 +71,8 @@ class ApiState:
         """Keep a compressed bundle. The table is replaced as a whole: readers on other threads see one or the other."""
         kept = list(self.packed_bundles.items())[-(limits.BUNDLES_COMPRESSED - 1) :]
         self.packed_bundles = {**dict(kept), number: packed}
+
+    verification_workers: Workers = field(default_factory=_verification_workers)
 
 
 def state_of(request: Request) -> ApiState:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from did_methods.errors import DidError
+from did_methods.errors import BonafidesError, DidError
+from registry.errors import DependencyError
 
 _R = TypeVar("_R")
 
@@ -25,6 +26,13 @@ class ResolutionBusyError(DidError):
     title = "Too many DIDs are being resolved; try again"
 
 
+class VerificationBusyError(DependencyError):
+    """As many credentials as this process takes at a time are being verified or issued; it says nothing about this one."""
+
+    code = "verification_busy"
+    title = "Too many credentials are being verified; try again"
+
+
 class Workers:
     """Does blocking work for the event loop, up to a number of requests and a share of them for each source.
 
@@ -33,9 +41,19 @@ class Workers:
         threads: that work at a time.
         waiting: requests that may wait for one.
         per_source: requests of one source that may work or wait.
+        busy: what is raised where there is no place left.
     """
 
-    def __init__(self, name: str, *, threads: int, waiting: int, per_source: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        waiting: int,
+        per_source: int,
+        busy: type[BonafidesError] = ResolutionBusyError,
+    ) -> None:
+        self._busy = busy
         self._pool = ThreadPoolExecutor(threads, name)
         self._most = threads + waiting
         self._per_source = per_source
@@ -54,7 +72,7 @@ class Workers:
             work: called in a thread.
 
         Raises:
-            ResolutionBusyError: did_resolution_busy.
+            BonafidesError: the error for no place left, did_resolution_busy or verification_busy.
         """
         self._take(source)
         future = self._pool.submit(work)
@@ -64,7 +82,7 @@ class Workers:
     def _take(self, source: str | None) -> None:
         with self._lock:
             if self._held >= self._most or (source is not None and self._sources[source] >= self._per_source):
-                raise ResolutionBusyError
+                raise self._busy
             self._held += 1
             if source is not None:
                 self._sources[source] += 1

@@ -26,8 +26,25 @@ def read_document(path: Path) -> dict[str, Any]:
         DocumentUnreadableError: ``document_unreadable``.
         DidError: the codec's codes.
     """
+    return parse_json_object(_read(path), max_bytes=MAX_BYTES)
+
+
+def read_secured(path: Path) -> dict[str, Any] | str:
+    """Read a secured document: a JSON object, or an envelope as the one line of the file.
+
+    Raises:
+        DocumentUnreadableError: ``document_unreadable``.
+        DidError: the codec's codes.
+    """
+    data = _read(path)
+    text = data.strip()
+    if text.startswith(b"ey") and text.isascii() and b"." in text and len(data) <= MAX_BYTES:
+        return text.decode("ascii")
+    return parse_json_object(data, max_bytes=MAX_BYTES)
+
+
+def _read(path: Path) -> bytes:
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else path.read_bytes()
+        return sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise DocumentUnreadableError(f"{path}: {error.strerror}") from error
-    return parse_json_object(data, max_bytes=MAX_BYTES)

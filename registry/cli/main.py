@@ -50,6 +50,7 @@ COMMANDS = (
     Row("did", "did", _CHECK, "Resolve DIDs, at a registry or from a log at hand."),
     Row("verify", "verify", _CHECK, "Verify a credential or presentation in a file."),
     Row("disclosure", "disclosure", _CHECK, "Check what was said privately against the public log."),
+    Row("credential", "credential", _CHECK, "Issue, verify, show and revoke credentials of any kind."),
     Row("log", "log", _CHECK, "Check the log: newest checkpoint, proof that an entry is in it."),
     Row("audit", "audit", _CHECK, "Recompute everything from the public log and compare."),
     Row("epoch", "epoch", _OPERATE, "Log an epoch: voices are computed anew."),

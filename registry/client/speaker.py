@@ -1,7 +1,6 @@
 """What an agent says about others and about itself: every statement signed here, sent, and acknowledged.
 
-The keys never leave this object: the registry gets signatures. What the registry accepts it signs for; that acceptance
-is verified and kept before a call returns.
+The registry gets signatures, never keys. What it accepts it signs for; that is verified and kept before a call returns.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 from did_methods.codec import base64url_decode, base64url_encode
 from did_methods.data_integrity import event_id
+from did_methods.keys import Signer
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.client.decision import Resource, digest_parameters, parse_resource
 from registry.client.errors import PresentationArgumentsError, RegistryAnswerError, RegistryNotChosenError
@@ -94,6 +94,11 @@ class Speaker:
     def did(self) -> str:
         """The agent's DID."""
         return self._ring.did
+
+    @property
+    def signer(self) -> Signer:
+        """Signs as the agent."""
+        return self._ring.signer
 
     @property
     def name(self) -> str:

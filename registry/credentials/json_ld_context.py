@@ -79,7 +79,7 @@ class ContextGuard:
         Raises:
             JsonLdError: json_ld_context_unknown, json_ld_context_invalid or json_ld_context_limit.
         """
-        contexts = local if isinstance(local, list | tuple) else [local]
+        contexts = [_unwrapped(one) for one in (local if isinstance(local, list | tuple) else [local])]
         set_ones = {name for name in _DEFAULTS if name in active}
         admitted = []
         size = len(active["mappings"])
@@ -126,6 +126,13 @@ class ContextGuard:
         self._left -= terms + 1
         if self._left < 0:
             raise JsonLdContextLimitError
+
+
+def _unwrapped(context: Any) -> Any:
+    """Return what a context document holds that stands in the place of a context: every processor reads it so, one level."""
+    if isinstance(context, Mapping) and context.keys() == {"@context"} and isinstance(context["@context"], Mapping):
+        return context["@context"]
+    return context
 
 
 def _identifiers(definition: Any) -> Iterator[Any]:

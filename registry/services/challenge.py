@@ -32,15 +32,21 @@ class ChallengesExhaustedError(LimitError):
 
 
 class Challenges:
-    """Issues challenges and takes each back once. Safe from any thread."""
+    """Issues challenges and takes each back once. Safe from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        mark: what each begins with, where a challenge of ours has to be told from a stranger's for ever: after its use,
+            its end or a restart. Whoever makes one up with this mark has one that nobody can take.
+    """
+
+    def __init__(self, *, mark: str = "") -> None:
+        self._mark = mark
         self._mutex = threading.Lock()
         self._outstanding: OrderedDict[str, tuple[int, str | None]] = OrderedDict()
         self._by_source: Counter[str] = Counter()
 
     def issue(self, *, now_ms: int, source: str | None = None) -> tuple[str, int]:
-        """Return a new challenge (256 random bits, base64url) and when it ends, in ms.
+        """Return a new challenge (the mark, and 256 random bits in base64url) and when it ends, in ms.
 
         Args:
             now_ms: the wall clock.
@@ -49,7 +55,7 @@ class Challenges:
         Raises:
             ChallengesExhaustedError: ``challenges_exhausted``.
         """
-        challenge = base64url_encode(secrets.token_bytes(32))
+        challenge = self._mark + base64url_encode(secrets.token_bytes(32))
         with self._mutex:
             self._drop_expired(now_ms)
             if len(self._outstanding) >= OUTSTANDING_CHALLENGES:
@@ -60,6 +66,10 @@ class Challenges:
                 self._by_source[source] += 1
             self._outstanding[challenge] = (now_ms + CHALLENGE_LIFETIME_MS, source)
         return challenge, now_ms + CHALLENGE_LIFETIME_MS
+
+    def is_ours(self, challenge: str) -> bool:
+        """Say whether the challenge bears the mark of those issued here, be it used, expired or neither."""
+        return bool(self._mark) and challenge.startswith(self._mark)
 
     def is_outstanding(self, challenge: str, *, now_ms: int) -> bool:
         """Say whether the challenge could still be taken."""
