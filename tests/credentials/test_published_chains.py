@@ -13,6 +13,7 @@ from did_methods.errors import BonafidesError
 from did_methods.key import key_signer
 from did_methods.keys import KeySigner, SigningKey
 from did_methods.timestamp import parse_timestamp
+from registry.credentials.cryptosuite import CRYPTOSUITES
 from registry.credentials.errors import IssuerKeyError
 from registry.credentials.key_lookup import SelfCertifyingLookup
 from registry.credentials.proof_set import (
@@ -194,6 +195,10 @@ def test_the_order_of_names_says_nothing(suite: str) -> None:
         json_ld=LOCAL,
     )
     assert len(verify(chained)) == 3
+    *before, last = chained["proof"]
+    options = {name: value for name, value in last.items() if name != "proofValue"}
+    hash_data = CRYPTOSUITES[suite].hash_data(options, {**chained, "proof": before}, key_kind="ed25519", json_ld=LOCAL)
+    signer(2).public_key.verify(multibase_decode(last["proofValue"]), hash_data)
     respelled = changed(chained, 2, previousProof=[FIRST, SECOND])
     if suite == "eddsa-rdfc-2022":  # statements have no order either
         assert len(verify(respelled)) == 3

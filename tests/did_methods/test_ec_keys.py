@@ -6,11 +6,13 @@ import copy
 import pickle
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
+from did_methods import ec_keys
 from did_methods.ec_keys import EcSigningKey, signature_bytes
 from did_methods.key import key_signer, parse_did_key
 from did_methods.keys import (
@@ -182,3 +184,25 @@ def test_a_key_is_its_did_key(kind: str) -> None:
     assert parse_did_key(signer.verification_method.partition("#")[0]) == signer.public_key
     signer.public_key.verify(signer.sign(b"message"), b"message")
     assert signer_kind(key_signer(SigningKey(bytes(32)))) == "ed25519"
+
+
+@each_kind
+def test_a_library_without_rfc_6979_still_signs_and_verifies(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built against an older OpenSSL the library refuses to sign deterministically: then signatures differ, and hold."""
+    plain = ec.ECDSA
+
+    def older(algorithm: hashes.HashAlgorithm, deterministic_signing: bool = False) -> ec.ECDSA:
+        if deterministic_signing:
+            raise UnsupportedAlgorithm("not in this version")
+        return plain(algorithm)
+
+    monkeypatch.setattr(ec, "ECDSA", older)
+    ec_keys._algorithm.cache_clear()
+    try:
+        first, second = (KEYS[kind].sign(b"message") for _ in range(2))
+        assert first != second
+        for signature in (first, second):
+            KEYS[kind].public_key.verify(signature, b"message")
+            assert halves(signature)[1] <= ORDERS[kind] // 2
+    finally:
+        ec_keys._algorithm.cache_clear()
