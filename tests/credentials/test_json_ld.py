@@ -53,6 +53,10 @@ SOUND: dict[str, dict[str, Any]] = {
     "v2": credential(),
     "v1": credential(**{"@context": [CREDENTIALS_V1_URL, DATA_INTEGRITY_V2_URL]}) | {"issuanceDate": "2026-01-01T00:00:00Z"},
     "examples": with_context(EXAMPLES_V2_URL, type=["VerifiableCredential", "AlumniCredential"]),
+    "a context document in the place of a context": with_context(
+        {"@context": {"extension": "urn:x:extension"}},
+        credentialSubject={"id": "did:example:subject", "extension": "value"},
+    ),
     "ours": with_context(BONAFIDES_V1_URL, type=["VerifiableCredential", "AgentVouchCredential"]),
     "unknown extension defined inline": with_context(
         {"Extension": "urn:x:Extension", "extension": "urn:x:extension"},
