@@ -1,9 +1,8 @@
-"""Credentials and presentations secured as JSON Web Tokens: ``vc+jwt`` and ``vp+jwt``. The only door to joserfc.
+"""Credentials and presentations secured as JSON Web Tokens: ``vc+jwt`` and ``vp+jwt``.
 
 Decides whether text is such a token, whether its claims agree with the document that it carries, and whether the key that
-`kid` names has signed it for whom the document says. The library judges the serialisation and the header; which keys may be
-trusted and whether a signature holds is decided by ``PublicKey`` alone, which is stricter than the library's own Ed25519.
-No key from a header is ever used. Reads no clock, and fetches nothing. What verifies here never feeds score or policy.
+`kid` names has signed it for whom the document says. Which keys may be trusted and whether a signature holds is decided by
+``PublicKey`` alone, which is stricter than the Ed25519 of JOSE libraries; no key from a header is ever used. Reads no clock, and fetches nothing. What verifies here never feeds score or policy.
 
 Spec: VC-JOSE-COSE 3.1, 4.1, 5; RFC 7515; RFC 7519; RFC 9864; specs/jose.md
 """
@@ -13,17 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, cast
-
-from joserfc import jws  # noqa: TID251 - this module is its door
-from joserfc.errors import ExceededSizeError  # noqa: TID251
-from joserfc.errors import JoseError as LibraryError  # noqa: TID251
+from typing import Any, Final
 
 from did_methods.canonical import canonicalize
-from did_methods.codec import KeyKind, base64url_decode, base64url_encode, parse_json_object
-from did_methods.codec_errors import CodecError, JsonError
-from did_methods.keys import KeyKindError, SignatureInvalidError, Signer, signer_kind
-from registry import limits
+from did_methods.codec import base64url_encode
+from did_methods.keys import PublicKey, SignatureInvalidError, Signer, signer_kind
 from registry.credentials.bundled_contexts import CREDENTIALS_V2_URL
 from registry.credentials.data_model import AnyCredential
 from registry.credentials.data_model_presentation import (
@@ -48,43 +41,33 @@ from registry.credentials.jose_claims import (
     method_id_of,
     read_document,
 )
+from registry.credentials.jose_compact import KEY_KINDS, Algorithm, parse_compact
 from registry.credentials.jose_errors import (
-    JoseAlgorithmError,
     JoseClaimError,
-    JoseCriticalError,
-    JoseHeaderError,
-    JoseKeyHeaderError,
+    JoseKeyIdError,
     JoseKeyKindError,
     JoseMediaTypeError,
-    JoseSerializationError,
     JoseSignatureError,
-    JoseTooLargeError,
 )
 from registry.credentials.key_lookup import BoundKey, KeyLookup
 
-Algorithm: TypeAlias = Literal["EdDSA", "Ed25519", "ES256", "ES384"]
+__all__ = [
+    "Algorithm",
+    "TokenKind",
+    "UnverifiedJose",
+    "VerifiedJose",
+    "check_token_bounds",
+    "envelope",
+    "parse_jose",
+    "sign_vc_jwt",
+    "sign_vp_jwt",
+    "unenvelope",
+    "verify_jose",
+    "verify_token_signature",
+]
 
-# Both names of Ed25519: RFC 9864 deprecates the first, and nearly every token in the wild has it.
-_KEY_KINDS: Final[Mapping[str, KeyKind]] = MappingProxyType(
-    {"EdDSA": "ed25519", "Ed25519": "ed25519", "ES256": "p256", "ES384": "p384"}
-)
-_SIGNATURE_BYTES: Final = {"ed25519": 64, "p256": 64, "p384": 96}
-_KEY_HEADERS: Final = ("jwk", "jku", "x5u", "x5c")
-_CRITICAL_HEADERS: Final = ("crit", "b64")
 _MEDIA_TYPES: Final[Mapping[str, TokenKind]] = MappingProxyType({"vc+jwt": "vc", "vp+jwt": "vp"})
 _ENVELOPE_TYPES: Final = MappingProxyType({"vc": ENVELOPED_CREDENTIAL, "vp": ENVELOPED_PRESENTATION})
-
-
-class _HeaderRules(jws.JWSRegistry):
-    """The library's rules for headers, with our sizes."""
-
-    max_header_length = limits.JOSE_HEADER_CHARS
-    max_payload_length = limits.ENVELOPE_CHARS
-    max_signature_length = limits.JOSE_SIGNATURE_CHARS
-
-
-# Unknown parameters are ignored, as the specification demands; those that are known here and unwelcome are refused below.
-_RULES: Final = _HeaderRules(algorithms=tuple(_KEY_KINDS), strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +77,7 @@ class UnverifiedJose:
     Attributes:
         kind: whether it carries a credential or a presentation.
         algorithm: value of `alg`, one that is accepted.
-        method_id: the verification method that `kid` names, absolute DID URL.
+        method_id: the verification method that `kid` names, absolute DID URL; "" where it names none.
         document: the secured document, without the claims that speak of the token.
         claims: those claims, by name.
         content: the document parsed: a credential or a presentation.
@@ -214,33 +197,30 @@ def parse_jose(text: str, *, expected: TokenKind | None = None) -> UnverifiedJos
 
     Raises:
         JoseError: jose_serialization_invalid, jose_too_large, jose_header_invalid, jose_algorithm_unsupported,
-            jose_key_in_header, jose_critical_extension, jose_type_mismatch, jose_key_id_invalid, jose_wrapper_claim,
+            jose_key_in_header, jose_critical_extension, jose_type_mismatch, jose_wrapper_claim,
             jose_claim_conflict, jose_version_unsupported, jose_credential_not_enveloped.
         DataModelError: the codes of `parse_any_credential` and `parse_any_presentation`.
         JsonError: the codes of `parse_json_object`, for the payload.
 
     Spec: VC-JOSE-COSE 3.1, 4.1; RFC 7515 5.2
     """
-    header, payload, signature = _split(text)
-    algorithm = _check_header(header)
-    check_wrapper_claims(payload)
-    claims = {name: payload[name] for name in TOKEN_CLAIMS & payload.keys()}
-    document = {name: value for name, value in payload.items() if name not in TOKEN_CLAIMS}
-    kind = kind_of(header, document, expected)
+    token = parse_compact(text)
+    check_wrapper_claims(token.payload)
+    claims = {name: token.payload[name] for name in TOKEN_CLAIMS & token.payload.keys()}
+    document = {name: value for name, value in token.payload.items() if name not in TOKEN_CLAIMS}
+    kind = kind_of(token.header, document, expected)
     content, party = read_document(kind, document)
-    check_claims(header, claims, content, party)
-    if len(signature) != _SIGNATURE_BYTES[_KEY_KINDS[algorithm]]:
-        raise JoseSerializationError("the signature has not the length of its algorithm")
+    check_claims(token.header, claims, content, party)
     return UnverifiedJose(
         kind=kind,
-        algorithm=algorithm,
-        method_id=method_id_of(header, claims),
+        algorithm=token.algorithm,
+        method_id=method_id_of(token.header, claims),
         document=document,
         claims=MappingProxyType(claims),
         content=content,
         party=party or str(claims.get("iss", "")),
-        signing_input=text.rpartition(".")[0].encode("ascii"),
-        signature=signature,
+        signing_input=token.signing_input,
+        signature=token.signature,
     )
 
 
@@ -269,15 +249,16 @@ def verify_jose(
         issuer_bound: whether the key must be controlled by issuer or holder.
 
     Raises:
+        JoseKeyIdError: jose_key_id_invalid.
         VerificationError: jose_key_kind, jose_signature_invalid, jose_time_refused, issuer_key_mismatch,
             holder_key_mismatch, challenge_missing, challenge_mismatch, domain_mismatch, key_not_found.
         DidError: the codes of the key lookup.
 
     Spec: VC-JOSE-COSE 5.1, 6; RFC 7519 4.1, 7.2; CID 1.0 3.3
     """
-    if now_ms is not None:
-        check_times(jose.claims, now_ms)
-    check_audience(jose.claims, challenge=challenge, domain=domain)
+    check_token_bounds(jose, now_ms=now_ms, challenge=challenge, domain=domain)
+    if not jose.method_id:
+        raise JoseKeyIdError
     mismatch = IssuerKeyError if jose.kind == "vc" else HolderKeyError
     # Before the lookup too: a stranger's DID is not looked up on behalf of this issuer.
     if issuer_bound and jose.party and did_of(jose.method_id) != jose.party:
@@ -285,13 +266,45 @@ def verify_jose(
     key = keys.find_key(jose.method_id, purpose or ("assertionMethod" if jose.kind == "vc" else "authentication"))
     if issuer_bound and jose.party and key.controller != jose.party:
         raise mismatch
-    if key.public_key.kind != _KEY_KINDS[jose.algorithm]:
+    verify_token_signature(jose, key.public_key)
+    return VerifiedJose(jose, key)
+
+
+def check_token_bounds(
+    jose: UnverifiedJose, *, now_ms: int | None, challenge: str | None = None, domain: str | None = None
+) -> None:
+    """Check times, challenge and domain of a token; the arguments are those of `verify_jose`.
+
+    Raises:
+        VerificationError: jose_time_refused, challenge_missing, challenge_mismatch, domain_mismatch.
+
+    Spec: RFC 7519 4.1
+    """
+    if now_ms is not None:
+        check_times(jose.claims, now_ms)
+    check_audience(jose.claims, challenge=challenge, domain=domain)
+
+
+def verify_token_signature(jose: UnverifiedJose, key: PublicKey) -> None:
+    """Return when a token is signed by a key, whoever that key belongs to.
+
+    For keys that the caller has by other means than a DID; everybody else calls `verify_jose`.
+
+    Args:
+        jose: what `parse_jose` returned.
+        key: the key that must have signed.
+
+    Raises:
+        VerificationError: jose_key_kind, jose_signature_invalid.
+
+    Spec: RFC 7515 5.2; RFC 7518 3.4; RFC 8037 3.1
+    """
+    if key.kind != KEY_KINDS[jose.algorithm]:
         raise JoseKeyKindError
     try:
-        key.public_key.verify(jose.signature, jose.signing_input)
-    except (SignatureInvalidError, KeyKindError):
+        key.verify(jose.signature, jose.signing_input)
+    except SignatureInvalidError:
         raise JoseSignatureError from None
-    return VerifiedJose(jose, key)
 
 
 def envelope(token: str, kind: TokenKind) -> dict[str, Any]:
@@ -332,7 +345,7 @@ def unenvelope(enveloped: Envelope) -> str:
 def _sign(
     document: dict[str, Any], claims: Mapping[str, Any], *, kind: TokenKind, signer: Signer, algorithm: Algorithm
 ) -> tuple[str, UnverifiedJose]:
-    if signer_kind(signer) not in (None, _KEY_KINDS[algorithm]):
+    if signer_kind(signer) not in (None, KEY_KINDS[algorithm]):
         raise JoseKeyKindError
     taken = sorted(TOKEN_CLAIMS & document.keys())
     if taken:
@@ -342,52 +355,12 @@ def _sign(
     signing_input = ".".join(base64url_encode(part) for part in parts)
     signature = signer.sign(signing_input.encode("ascii"))
     token = f"{signing_input}.{base64url_encode(signature)}"
-    return token, parse_jose(token, expected=kind)
+    jose = parse_jose(token, expected=kind)
+    if not jose.method_id:
+        raise JoseKeyIdError
+    return token, jose
 
 
 def _time_claims(issued_ms: int | None, expires_ms: int | None) -> dict[str, Any]:
     times = {"iat": issued_ms, "exp": expires_ms}
     return {claim: time_ms // 1_000 for claim, time_ms in times.items() if time_ms is not None}
-
-
-def _split(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """Return header, payload and signature; each part decoded strictly, and by the library as well."""
-    parts = text.split(".", 3)
-    if len(parts) != 3 or not all(parts) or not text.isascii():  # noqa: PLR2004 - header, payload, signature
-        raise JoseSerializationError
-    sizes = (limits.JOSE_HEADER_CHARS, limits.ENVELOPE_CHARS, limits.JOSE_SIGNATURE_CHARS)
-    if any(len(part) > most for part, most in zip(parts, sizes, strict=True)):
-        raise JoseTooLargeError
-    try:
-        head, body, signature = (base64url_decode(part, max_chars=limits.ENVELOPE_CHARS) for part in parts)
-    except CodecError:
-        raise JoseSerializationError from None
-    try:
-        header = parse_json_object(head, max_bytes=limits.JOSE_HEADER_CHARS)
-    except JsonError:
-        raise JoseHeaderError from None
-    _check_unwelcome(header)
-    try:
-        _RULES.check_header(jws.extract_compact(text.encode("ascii"), registry=_RULES).headers())
-    except ExceededSizeError:
-        raise JoseTooLargeError from None
-    except LibraryError:
-        raise JoseHeaderError from None
-    return header, parse_json_object(body, max_bytes=limits.JSON_BYTES), signature
-
-
-def _check_unwelcome(header: Mapping[str, Any]) -> None:
-    for parameter in _KEY_HEADERS:
-        if parameter in header:
-            raise JoseKeyHeaderError(parameter=parameter)
-    for parameter in _CRITICAL_HEADERS:
-        if parameter in header:
-            raise JoseCriticalError(parameter=parameter)
-
-
-def _check_header(header: Mapping[str, Any]) -> Algorithm:
-    algorithm = header["alg"]
-    if algorithm not in _KEY_KINDS:
-        raise JoseAlgorithmError
-    # Narrowed by the table.
-    return cast("Algorithm", algorithm)

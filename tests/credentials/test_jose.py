@@ -13,7 +13,9 @@ from openvc import OpenvcError
 from openvc.proof._jws import sign_compact, verify_compact
 
 from did_methods.codec import base64url_decode
+from did_methods.ec_keys import EcSigningKey
 from did_methods.errors import BonafidesError
+from did_methods.key import key_signer
 from did_methods.keys import KeySigner
 from registry.credentials.data_model import AnyCredential
 from registry.credentials.data_model_presentation import AnyPresentation, parse_envelope, parse_presented
@@ -33,12 +35,15 @@ from registry.credentials.jose import (
     sign_vp_jwt,
     unenvelope,
     verify_jose,
+    verify_token_signature,
 )
 from registry.credentials.jose_errors import (
     JoseClaimError,
+    JoseKeyIdError,
     JoseKeyKindError,
     JoseMediaTypeError,
     JosePresentedError,
+    JoseSignatureError,
     JoseTimeError,
 )
 from registry.credentials.key_lookup import BoundKey, SelfCertifyingLookup
@@ -267,6 +272,19 @@ def test_nobody_signs_for_others() -> None:
     assert verify_jose(foreign, keys=KEYS, now_ms=NOW_MS, issuer_bound=False).key.controller == did_of(ED25519)
 
 
+def test_keys_that_a_caller_brings() -> None:
+    """Where `kid` names no DID URL there is nothing to look up, and only who has the key already can ask for the signature."""
+    token = raw_token(header_of("ES256", kid="73voMXFNmNlOEpuYCSJlh8eN0dscykoO6gBukgRS1uU"), credential_of(P256), P256)
+    jose = parse_jose(token)
+    with pytest.raises(JoseKeyIdError):
+        verify_jose(jose, keys=KEYS, now_ms=None, issuer_bound=False)
+    verify_token_signature(jose, P256.signing_key.public_key)
+    with pytest.raises(JoseKeyKindError):
+        verify_token_signature(jose, ED25519.signing_key.public_key)
+    with pytest.raises(JoseSignatureError):
+        verify_token_signature(jose, key_signer(EcSigningKey("p256", bytes(31) + b"\x16")).signing_key.public_key)
+
+
 def test_keys_that_nobody_knows() -> None:
     """A key of a DID that the lookup does not know is an error of the lookup."""
     document = {**credential(), "issuer": "did:web:example.org"}
@@ -281,6 +299,8 @@ def test_nothing_unsound_is_signed() -> None:
         sign_vp_jwt(presentation_of(P256, credential_of(P256)), signer=P256, algorithm="ES256")
     with pytest.raises(JoseClaimError):
         sign_vc_jwt(credential_of(P256, exp=1), signer=P256, algorithm="ES256")
+    with pytest.raises(JoseKeyIdError):
+        sign_vc_jwt(credential_of(P256), signer=KeySigner(P256.signing_key, did_of(P256)), algorithm="ES256")
 
 
 @pytest.mark.parametrize("kind", ["vc", "vp"])
