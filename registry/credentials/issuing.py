@@ -23,6 +23,7 @@ from registry.credentials.json_ld_processor import JsonLdProcessor
 from registry.credentials.problem_types import MALFORMED_VALUE_ERROR
 from registry.credentials.proof_set import add_proof
 from registry.credentials.tools import Bundle
+from registry.credentials.verification import check_schemas
 from registry.errors import ParseError
 
 
@@ -152,17 +153,21 @@ def sign_any_credential(
 
     Raises:
         DidError, ParseError: the codes of the suite.
+        SchemaMismatchError: credential_schema_mismatch, for a credential that does not fit a bundled schema it names.
         DependencyError: the processor is busy or not there.
 
     Spec: VC-DATA-INTEGRITY 4.2
     """
-    return add_proof(
+    signed = add_proof(
         copy.deepcopy(document),
         cryptosuite=issuer.cryptosuite,
         signer=issuer.signer,
         created_ms=now_ms,
         json_ld=json_ld,
     )
+    # Schemas describe the whole credential, its proof included.
+    check_schemas(parse_any_credential(signed))
+    return signed
 
 
 DEFAULT_SUITE: Final = "eddsa-jcs-2022"

@@ -14,24 +14,34 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from did_methods.errors import BonafidesError
+from registry.credentials.credential_schema import evaluate_schemas
 from registry.credentials.data_model import AnyCredential, check_validity, parse_any_credential
 from registry.credentials.data_model_presentation import AnyPresentation, parse_presented
 from registry.credentials.data_model_resources import check_related_resources
 from registry.credentials.errors import IssuerKeyError
 from registry.credentials.key_lookup import BoundKey
 from registry.credentials.presentation import CLOCK_SKEW_MS
+from registry.credentials.problem_types import MALFORMED_VALUE_ERROR
 from registry.credentials.secured import Secured, open_secured, verify_secured
 from registry.credentials.status_entry import parse_status_entries
 from registry.credentials.status_list import StatusReading, check_reading
 from registry.credentials.tools import Bundle, StatusReader, Tools
 from registry.credentials.vc_api import VerifyOptions
-from registry.errors import DependencyError
+from registry.errors import DependencyError, VerificationError
 from registry.limits import STATUS_ENTRIES_PER_CREDENTIAL
 
 _T = TypeVar("_T")
 
 ASSERTION: Final = "assertionMethod"
 _CHECKED_APART: Final = frozenset({"proof", "verifiableCredential"})
+
+
+class SchemaMismatchError(VerificationError):
+    """The credential does not fit a schema that it names and that is known here."""
+
+    code = "credential_schema_mismatch"
+    title = "The credential does not fit its schema"
+    type_uri = MALFORMED_VALUE_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,8 @@ def verify_any_credential(value: Any, *, tools: Tools, options: VerifyOptions, n
     4. ``issuer``: the issuer is among the controllers of the keys.
     5. ``validity``: it is valid now.
     6. ``relatedResource``: the digests of what it names are those of what is bundled.
-    7. ``credentialStatus``: no status ends it.
+    7. ``credentialSchema``: it fits the schemas that are bundled.
+    8. ``credentialStatus``: no status ends it.
 
     Args:
         value: JSON value, an object or a compact JWS.
@@ -238,7 +249,29 @@ def _check_bundled(trial: Trial, credential: AnyCredential, bundle: Bundle) -> N
         if unknown:
             trial.warnings.append("related_resource_not_evaluated")
     if credential.schemas:
-        trial.warnings.append("credential_schema_not_evaluated")
+        outcomes = trial.attempt("credentialSchema", lambda: check_schemas(credential))
+        if outcomes and "not_evaluated" in outcomes:
+            trial.warnings.append("credential_schema_not_evaluated")
+
+
+def check_schemas(credential: AnyCredential) -> tuple[str, ...]:
+    """Check a credential, complete with its proof, against the schemas that it names and that are bundled.
+
+    Args:
+        credential: what `parse_any_credential` returned.
+
+    Returns:
+        What came of each schema: ``valid`` or ``not_evaluated``.
+
+    Raises:
+        SchemaMismatchError: credential_schema_mismatch.
+
+    Spec: VC-DATA-MODEL-2.0 4.11
+    """
+    outcomes = tuple(result.outcome for result in evaluate_schemas(credential))
+    if "invalid" in outcomes:
+        raise SchemaMismatchError
+    return outcomes
 
 
 def _check_status(

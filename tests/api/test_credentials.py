@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from did_methods.codec import parse_json
+from registry.credentials.credential_schema import bundled_schemas
 from registry.credentials.jose import envelope, sign_vc_jwt
 from tests.support.registry import DAY_MS, GATEWAY, OPERATOR, START_MS, World, open_world
 from tests.support.vc_api import (
@@ -350,3 +351,17 @@ def _suite(document: dict[str, Any]) -> Any:
 def _objects(value: Any) -> list[dict[str, Any]]:
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return ([value] if isinstance(value, dict) else []) + [one for part in inner for one in _objects(part)]
+
+
+def test_schemas_that_are_bundled_are_held_to(desk: World) -> None:
+    """A credential that does not fit a bundled schema it names is neither issued nor verified; an unknown one is said."""
+    name = next(iter(bundled_schemas()))
+    did = desk.web.get("/issuers").json["eddsa-jcs-2022"]
+    schema = {"id": name, "type": "JsonSchema"}
+    answer = issue_answer(desk, credential(did, credentialSchema=schema))
+    assert (answer.status, answer.code) == (400, "credential_schema_mismatch")
+    made = STRANGER.credential(credentialSchema=schema)
+    assert verify(desk, made).json["errors"] == ["credential_schema_mismatch"]
+    unknown = {"id": "https://elsewhere.example/schema.json", "type": "JsonSchema"}
+    told = verify(desk, STRANGER.credential(credentialSchema=unknown))
+    assert (told.status, told.json["warnings"]) == (200, ["credential_schema_not_evaluated"])
