@@ -66,6 +66,7 @@ def _shape(value: Any) -> Any:
     """Return what does not depend on keys, times and counts."""
     if isinstance(value, dict):
         varying = {"did", "origin", "evaluation_id", "evaluated_at", "tree_size", "treeSize", "asOf", "last_counted_ms"}
+        varying |= {"freshness_micros"}  # of an agent some seconds old; how many, depends on the machine
         return {name: _shape(item) for name, item in value.items() if name not in varying}
     return value
 
