@@ -81,6 +81,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "type empty text": (credential(type=["VerifiableCredential", ""]), "vc_type_invalid", "/type"),
     "type broken URL": (credential(type=["VerifiableCredential", "https ://x"]), "vc_type_invalid", "/type"),
     "type a keyword": (credential(type=["VerifiableCredential", "@json"]), "vc_type_invalid", "/type"),
+    "type endless": (credential(type=["VerifiableCredential", "T" * 2_049]), "vc_type_invalid", "/type"),
     "required type missing": (credential(type=["RelationshipCredential"]), "vc_type_missing", "/type"),
     "a presentation": (credential(type=["VerifiablePresentation"]), "vc_type_missing", "/type"),
     "id null": (credential(id=None), "vc_id_invalid", "/id"),
@@ -137,6 +138,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "validFrom a number": (credential(validFrom=1_700_000_000), "vc_date_time_invalid", "/validFrom"),
     "validFrom null": (credential(validFrom=None), "vc_date_time_invalid", "/validFrom"),
     "validFrom on 30 February": (credential(validFrom="2023-02-30T00:00:00Z"), "vc_date_time_invalid", "/validFrom"),
+    "validFrom a leap second": (credential(validFrom="2016-12-31T23:59:60Z"), "vc_date_time_invalid", "/validFrom"),
     "validFrom in hour 25": (credential(validFrom="2023-02-01T25:00:00Z"), "vc_date_time_invalid", "/validFrom"),
     "validFrom after hour 24": (credential(validFrom="2023-02-01T24:00:01Z"), "vc_date_time_invalid", "/validFrom"),
     "validFrom fifteen hours off": (
@@ -145,6 +147,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "/validFrom",
     ),
     "validFrom with a newline": (credential(validFrom="2023-02-01T00:00:00Z\n"), "vc_date_time_invalid", "/validFrom"),
+    "validFrom endless": (
+        credential(validFrom=f"2023-02-25T00:00:00.{'0' * limits.URL_CHARS}Z"),
+        "vc_date_time_invalid",
+        "/validFrom",
+    ),
     "validUntil in words": (
         credential(validUntil="Sun, 26 Feb 2023 01:22:14 +0000"),
         "vc_date_time_invalid",
@@ -282,6 +289,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 ACCEPTED: dict[str, dict[str, Any]] = {
     "the least there is": credential(),
+    "as many contexts as allowed": context(*({} for _ in range(limits.CONTEXTS_PER_DOCUMENT - 1))),
+    "an id as long as allowed": credential(id="urn:" + "a" * (limits.URL_CHARS - 4)),
+    "a type as long as allowed": credential(type=["VerifiableCredential", "T" * limits.URL_CHARS]),
+    "a time as long as allowed": credential(validFrom=f"2023-02-25T00:00:00.{'0' * (limits.URL_CHARS - 21)}Z"),
+    "as much evidence as allowed": credential(evidence=[typed()] * limits.TYPED_ENTRIES),
     "contexts as URLs": context("https://www.w3.org/ns/credentials/examples/v2"),
     "contexts as objects": context({"Example": "https://example.org/#Example"}, {}),
     "type a URL": credential(type=["VerifiableCredential", "https://example.org/#ExampleCredential"]),

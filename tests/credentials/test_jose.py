@@ -17,6 +17,7 @@ from did_methods.ec_keys import EcSigningKey
 from did_methods.errors import BonafidesError
 from did_methods.key import key_signer
 from did_methods.keys import KeySigner
+from registry import limits
 from registry.credentials.data_model import AnyCredential
 from registry.credentials.data_model_presentation import AnyPresentation, parse_envelope, parse_presented
 from registry.credentials.errors import (
@@ -45,6 +46,7 @@ from registry.credentials.jose_errors import (
     JosePresentedError,
     JoseSignatureError,
     JoseTimeError,
+    JoseTooLargeError,
 )
 from registry.credentials.key_lookup import BoundKey, SelfCertifyingLookup
 from tests.credentials.jose_tokens import (
@@ -270,6 +272,19 @@ def test_nobody_signs_for_others() -> None:
     with pytest.raises(IssuerKeyError):
         verify_jose(foreign, keys=KEYS, now_ms=NOW_MS)
     assert verify_jose(foreign, keys=KEYS, now_ms=NOW_MS, issuer_bound=False).key.controller == did_of(ED25519)
+
+
+def test_a_header_as_long_as_allowed() -> None:
+    """A header of exactly the longest length is read, and one of four characters more is not."""
+    bare = len(json.dumps(header_of("EdDSA", x="")))
+    for spare, error in ((0, None), (3, JoseTooLargeError)):
+        filling = "a" * (limits.JOSE_HEADER_CHARS * 3 // 4 - bare + spare)
+        token = raw_token(header_of("EdDSA", x=filling), credential_of(ED25519), ED25519)
+        if error is None:
+            assert parse_jose(token).document == credential_of(ED25519)
+        else:
+            with pytest.raises(error):
+                parse_jose(token)
 
 
 def test_keys_that_a_caller_brings() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from did_methods.codec import base64url_decode
 from did_methods.errors import BonafidesError
 from registry import limits
+from registry.credentials.errors import IssuerKeyError
 from registry.credentials.jose import Algorithm, parse_jose, sign_vc_jwt, sign_vp_jwt, verify_jose
 from registry.credentials.jose_errors import JoseKeyKindError, JoseSerializationError, JoseSignatureError, JoseTypeError
 from registry.credentials.key_lookup import BoundKey, SelfCertifyingLookup
@@ -271,6 +272,14 @@ def test_each_kind_asks_for_its_own_purpose() -> None:
         (P256.verification_method, "authentication"),
         (ED25519.verification_method, "capabilityInvocation"),
     ]
+
+
+def test_a_strangers_did_is_not_looked_up() -> None:
+    """A token whose key is of another DID than its issuer makes nobody resolve that DID."""
+    keys = _Recording()
+    with pytest.raises(IssuerKeyError):
+        verify_jose(parse_jose(raw_token(header_of("EdDSA"), credential_of(P256), ED25519)), keys=keys, now_ms=NOW_MS)
+    assert keys.asked == []
 
 
 class _WithKey:
