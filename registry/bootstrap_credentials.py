@@ -17,7 +17,7 @@ from registry.adapters.json_ld_process import JsonLdProcess
 from registry.adapters.system_clock import Clock
 from registry.config import Settings
 from registry.credentials.bundled_contexts import known_bytes
-from registry.credentials.issuing import STATUS_SUITE, SuiteIssuer
+from registry.credentials.issuing import JWT_SUITE, STATUS_SUITE, SuiteIssuer
 from registry.credentials.tools import Bundle
 from registry.history.state import LogState
 from registry.services.credential import CredentialParts, CredentialService
@@ -30,7 +30,7 @@ from registry.services.verification_budget import AnyListVerifier
 from registry.storage.engine import Database
 from registry.storage.status import StatusStore
 
-_SUITES: Final[dict[str, tuple[str, IssuerKeyKind]]] = {
+_SUITES: Final[dict[str, tuple[str | None, IssuerKeyKind]]] = {
     "eddsa-jcs-2022": ("eddsa-jcs-2022", "ed25519"),
     "eddsa-rdfc-2022": ("eddsa-rdfc-2022", "ed25519"),
     "ecdsa-jcs-2019-p256": ("ecdsa-jcs-2019", "p256"),
@@ -38,6 +38,7 @@ _SUITES: Final[dict[str, tuple[str, IssuerKeyKind]]] = {
     "ecdsa-rdfc-2019-p256": ("ecdsa-rdfc-2019", "p256"),
     "ecdsa-rdfc-2019-p384": ("ecdsa-rdfc-2019", "p384"),
     STATUS_SUITE: ("eddsa-jcs-2022", "ed25519"),
+    JWT_SUITE: (None, "ed25519"),
 }
 _STATUS_PURPOSES: Final = ("revocation", "suspension")
 

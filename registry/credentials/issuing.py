@@ -19,6 +19,7 @@ from did_methods.proof_errors import ProofExistsError
 from registry.credentials.bundled_contexts import CREDENTIALS_V1_URL, DATA_INTEGRITY_V2_URL
 from registry.credentials.data_model import AnyCredential, parse_any_credential
 from registry.credentials.data_model_resources import check_related_resources
+from registry.credentials.jose import envelope, sign_vc_jwt
 from registry.credentials.json_ld_processor import JsonLdProcessor
 from registry.credentials.problem_types import MALFORMED_VALUE_ERROR
 from registry.credentials.proof_set import add_proof
@@ -50,14 +51,14 @@ class SuiteIssuer:
     Attributes:
         name: for example ``ecdsa-rdfc-2019-p256``.
         did: the issuer, and controller of the key.
-        cryptosuite: of its proofs.
+        cryptosuite: of its proofs; None for an issuer of tokens (``vc+jwt``).
         signer: has the key.
         purposes: of the statuses that it gives each credential, unasked.
     """
 
     name: str
     did: str
-    cryptosuite: str
+    cryptosuite: str | None
     signer: Signer
     purposes: tuple[str, ...] = ()
 
@@ -143,10 +144,10 @@ def check_issuable(document: dict[str, Any], *, json_ld: JsonLdProcessor | None,
 def sign_any_credential(
     document: dict[str, Any], *, issuer: SuiteIssuer, json_ld: JsonLdProcessor | None, now_ms: int
 ) -> dict[str, Any]:
-    """Return a credential with the issuer's proof; the document itself is not changed.
+    """Return a credential with the issuer's proof, or in an envelope with its signature; the document is not changed.
 
     Args:
-        document: what `check_issuable` took.
+        document: what `check_issuable` took; an issuer of tokens takes data model 2.0 only.
         issuer: whoever signs.
         json_ld: needed by the RDF suites.
         now_ms: milliseconds since the epoch, for the proof's `created`.
@@ -156,8 +157,11 @@ def sign_any_credential(
         SchemaMismatchError: credential_schema_mismatch, for a credential that does not fit a bundled schema it names.
         DependencyError: the processor is busy or not there.
 
-    Spec: VC-DATA-INTEGRITY 4.2
+    Spec: VC-DATA-INTEGRITY 4.2; VC-JOSE-COSE 3.1.1
     """
+    if issuer.cryptosuite is None:
+        check_schemas(parse_any_credential(document))
+        return envelope(sign_vc_jwt(document, signer=issuer.signer, algorithm="EdDSA", issued_ms=now_ms), "vc")
     signed = add_proof(
         copy.deepcopy(document),
         cryptosuite=issuer.cryptosuite,
@@ -172,3 +176,4 @@ def sign_any_credential(
 
 DEFAULT_SUITE: Final = "eddsa-jcs-2022"
 STATUS_SUITE: Final = "status"
+JWT_SUITE: Final = "vc-jwt"

@@ -37,11 +37,41 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_each_suite_has_an_issuer_of_its_own(desk: World) -> None:
     """The issuers are did:keys of the right kind, and no two share one."""
     issuers = desk.web.get("/issuers").json
-    assert set(issuers) == set(SUITES)
-    assert len(set(issuers.values())) == len(SUITES)
+    assert set(issuers) == {*SUITES, "vc-jwt"}
+    assert len(set(issuers.values())) == len(SUITES) + 1
     beginnings = {"p256": "did:key:zDn", "p384": "did:key:z82"}
     for name, did in issuers.items():
         assert did.startswith(beginnings.get(name.rpartition("-")[2], "did:key:z6Mk")), (name, did)
+
+
+def test_an_issuer_answers_with_tokens(desk: World) -> None:
+    """Its credentials come in an envelope that verifies, and no longer does with another signature or another issuer."""
+    issued = issue(desk, "vc-jwt", subject="did:example:abc")
+    assert issued["@context"] == V2
+    assert issued["type"] == "EnvelopedVerifiableCredential"
+    head, data, signature = issued["id"].split(".")
+    assert head.startswith("data:application/vc+jwt,")
+    answer = verify(desk, issued)
+    assert (answer.status, answer.json["verified"], answer.json["errors"]) == (200, True, []), answer
+    assert verify(desk, issued["id"].partition(",")[2]).json["verified"]
+    other = signature[:-4] + ("AAAA" if signature[-4:] != "AAAA" else "BBBB")
+    refused = verify(desk, issued | {"id": f"{head}.{data}.{other}"})
+    assert (refused.status, refused.json["verified"]) == (400, False)
+
+
+def test_an_issuer_of_tokens_takes_the_newer_data_model_only(desk: World) -> None:
+    """A token carries a document of data model 2.0, so an older one is refused before it is signed."""
+    did = desk.web.get("/issuers").json["vc-jwt"]
+    older = credential(did) | {
+        "@context": [V1],
+        "type": ["VerifiableCredential"],
+        "issuanceDate": "2023-01-01T00:00:00Z",
+    }
+    older["credentialSubject"] = {"id": "did:example:abc"}
+    del older["validFrom"]
+    assert issue_answer(desk, older | {"issuer": desk.web.get("/issuers").json["eddsa-jcs-2022"]}).status == 201
+    answer = issue_answer(desk, older, suite="vc-jwt")
+    assert (answer.status, answer.json["code"]) == (400, "jose_version_unsupported"), answer
 
 
 def test_the_issuers_outlive_a_restart_and_come_to_older_registries(tmp_path: Path) -> None:
