@@ -10,7 +10,8 @@ identity  did:key from its text, a did:webvh log of 100 entries beside did-webvh
           beside *route* (scripts/bench_identity.py; goals: 100 us, 20 ms, 0.4 of it)
 status    a status read from a list in memory, and the cost of a million of them (scripts/bench_status.py; goal: under 5 us)
 suites    a proof of anybody's 1 KB credential, key looked up, in eddsa-jcs-2022 beside bare PyNaCl (goal: 0.55 of it) and in
-          ecdsa-jcs-2019 beside bare cryptography (scripts/bench_suites.py)
+          ecdsa-jcs-2019 beside bare cryptography; in eddsa-rdfc-2022 beside @digitalbazaar/vc on Node.js where
+          scripts/test --full has installed it (scripts/bench_suites.py; goal: ahead)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
     scripts/bench [verify|policy|decision|ingest|identity|status|suites|start|all] [--json] [--seconds S] [--rate R]

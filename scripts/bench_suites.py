@@ -2,7 +2,8 @@
 
 A 1 KB credential, parsed, whose one proof is verified as anybody's is (`verify_proof_set`: key looked up by its did:key, times
 judged), beside the bare library's verify of what is signed: PyNaCl for Ed25519 (goal: 0.55 of it), cryptography for ECDSA.
-*strict* is our own kinds' way to the same signature (`verify_proof`), which finds no key.
+*strict* is our own kinds' way to the same signature (`verify_proof`), which finds no key. `eddsa-rdfc-2022`, canonicalised in
+a child process, stands beside `@digitalbazaar/vc` on Node.js (goal: ahead of it), where scripts/test --full has installed it.
 
     scripts/bench_suites.py [--seconds 1]
 """
@@ -25,11 +26,14 @@ from did_methods.data_integrity import verify_proof  # noqa: E402
 from did_methods.ec_keys import EcSigningKey  # noqa: E402
 from did_methods.key import key_signer  # noqa: E402
 from did_methods.keys import KeySigner, SigningKey  # noqa: E402
+from registry.adapters.json_ld_process import JsonLdProcess  # noqa: E402
 from registry.adapters.system_clock import SystemClock  # noqa: E402
 from registry.credentials.key_lookup import MethodKeyLookup, SelfCertifyingLookup  # noqa: E402
 from registry.credentials.proof_set import add_proof, parse_proof_set, verify_proof_set  # noqa: E402
+from tests.partners.partner import INSTALLED, Partner  # noqa: E402
 
 GOAL = 0.55
+RDFC_GOAL = 1.0
 SEED = b"s" * 48
 MESSAGE = b"m" * 64
 
@@ -94,12 +98,38 @@ def bench_ecdsa(kind: str, seconds: float) -> dict[str, Any]:
     return measure("ecdsa-jcs-2019", key_signer(key), lambda: public.verify(signature, MESSAGE, algorithm), seconds)
 
 
+def bench_rdfc(seconds: float) -> dict[str, Any]:
+    """Verify one document with both implementations, each with its contexts at hand."""
+    key, now_ms = SigningKey(SEED[:32]), SystemClock().now_ms()
+    signer = key_signer(key)
+    unsigned = {**credential(), "issuer": signer.verification_method.partition("#")[0]}
+    keys = MethodKeyLookup({"key": SelfCertifyingLookup()})
+    with JsonLdProcess() as json_ld:
+        document = add_proof(unsigned, cryptosuite="eddsa-rdfc-2022", signer=signer, created_ms=now_ms, json_ld=json_ld)
+        proofs = parse_proof_set(document)
+
+        def ours() -> None:
+            verify_proof_set(document, proofs, keys=keys, purpose="assertionMethod", now_ms=now_ms, json_ld=json_ld)
+
+        if not (INSTALLED / "node_modules").is_dir():
+            return {"ours": round(per_second(ours, seconds)), "partner": "not installed: scripts/test --full does it"}
+        with Partner() as partner:
+
+            def theirs() -> float:
+                told = partner.ask("time", suite="eddsa-rdfc-2022", credential=document, seconds=seconds)
+                return float(told["verifications"] / told["seconds"])
+
+            rate, other = in_turns(lambda: per_second(ours, seconds), theirs)
+    return {"ours": round(rate), "partner": round(other), "ratio": round(rate / other, 2), "goal": RDFC_GOAL}
+
+
 def bench(seconds: float) -> dict[str, Any]:
     """Return every figure."""
     return {
         "eddsa-jcs-2022": bench_eddsa(seconds),
         "ecdsa-jcs-2019-p256": bench_ecdsa("p256", seconds),
         "ecdsa-jcs-2019-p384": bench_ecdsa("p384", seconds),
+        "eddsa-rdfc-2022": bench_rdfc(seconds),
     }
 
 
