@@ -40,7 +40,8 @@ from registry.credentials.json_ld_errors import (
     JsonLdTermError,
     JsonLdTypeError,
 )
-from registry.credentials.json_ld_rdf import RELATIVE_SCHEME, Quad, to_quads
+from registry.credentials.json_ld_names import check_names
+from registry.credentials.json_ld_rdf import RELATIVE_SCHEME, Quad, root_term, to_quads
 
 _BASE: Final = f"{RELATIVE_SCHEME}:///document/"
 # The library's codes (those of the JSON-LD specification) that have a code of ours; all others are json_ld_invalid.
@@ -151,7 +152,11 @@ class SafeExpander:
 
         Spec: JSON-LD 1.1 API 5.1, 8.1
         """
-        return to_quads(self.expand(document), max_quads=self._work.quads)
+        expanded = self.expand(document)
+        quads = to_quads(expanded, max_quads=self._work.quads)
+        if len(expanded) == 1:  # more are a bare graph, which is no document with members of its own
+            check_names(document, quads, root=root_term(expanded))
+        return quads
 
     def expand(self, document: dict[str, Any]) -> list[Any]:
         """Return a document in expanded form, all of its members in it.

@@ -22,6 +22,7 @@ from registry.credentials.json_ld_errors import (
 # `@base` would make an absolute URL of whatever a document says is relative; `@import` has the library write into the bundled
 # context that it keeps for the next document.
 _FORBIDDEN: Final = frozenset({"@base", "@import"})
+_SCHEMES: Final = frozenset({"did", "urn", "data", "http", "https"})
 _SETTINGS: Final = frozenset({"@vocab", "@language", "@direction", "@version", "@protected", "@propagate", "@type"})
 _DEFAULTS: Final = ("@vocab", "@language", "@direction")
 _KEYWORD_FORM: Final = re.compile(r"@[A-Za-z]+")
@@ -114,6 +115,9 @@ class ContextGuard:
 
     def _check_entries(self, context: Mapping[str, Any]) -> None:
         if context.keys() & _FORBIDDEN or "@context" in context:
+            raise JsonLdContextError
+        # With a prefix of this name, an identifier in the JSON would be another one in the graph.
+        if context.keys() & _SCHEMES:
             raise JsonLdContextError
         for name, value in context.items():
             if name in _SETTINGS:

@@ -89,6 +89,13 @@ class JsonLdPredicateError(JsonLdError):
     title = "Term maps to a blank node"
 
 
+class JsonLdDisguisedError(JsonLdError):
+    """A member of the data model stands under another name or at another place, where no reader of JSON looks for it."""
+
+    code = "json_ld_member_disguised"
+    title = "Member of the data model under another name"
+
+
 class JsonLdLanguageError(JsonLdError):
     """A language or direction is not one."""
 
@@ -140,6 +147,7 @@ REFUSALS: Final = {
         JsonLdDroppedError,
         JsonLdNumberError,
         JsonLdPredicateError,
+        JsonLdDisguisedError,
         JsonLdLanguageError,
         JsonLdWorkError,
     )

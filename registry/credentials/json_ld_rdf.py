@@ -85,6 +85,17 @@ def to_quads(expanded: list[Any], *, max_quads: int) -> tuple[Quad, ...]:
     return tuple(writer.quads)
 
 
+def root_term(expanded: list[Any]) -> str:
+    """Return the term that `to_quads` gives the node of a document.
+
+    Args:
+        expanded: a document in expanded form, one node.
+    """
+    identifier = expanded[0].get("@id")
+    # A blank node at the root is the first that is labelled.
+    return identifier if is_absolute(identifier) else f"{_BLANK}b1"
+
+
 def is_absolute(identifier: Any) -> bool:
     """Tell whether a value is an absolute IRI by the grammar of N-Quads, and none that was relative in the document."""
     return (

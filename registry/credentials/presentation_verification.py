@@ -9,6 +9,7 @@ Spec: VC-DATA-MODEL-2.0 4.13, 7.1; VC-DATA-INTEGRITY 4.5; VCALM 3.3.2; specs/vc-
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -129,7 +130,8 @@ def verify_any_presentation(
     if not trial.problems:
         places = range(len(presentation.credentials))
         judged = tuple(_judge(presentation, place, keys, tools, options, now_ms) for place in places)
-        if any(_is_of_another(outcome, presentation.holder) for outcome in judged):
+        presenters = {presentation.holder} if presentation.holder else {key.controller for key in keys}
+        if any(_is_of_another(outcome, presenters) for outcome in judged):
             trial.warnings.append("subject_not_holder")
     return PresentationOutcome(tuple(trial.steps), tuple(trial.warnings), secured.document, presentation, keys, judged)
 
@@ -199,8 +201,8 @@ def _check_controller(presentation: AnyPresentation, keys: tuple[BoundKey, ...])
         raise HolderKeyError
 
 
-def _is_of_another(outcome: VerificationOutcome, holder: str) -> bool:
+def _is_of_another(outcome: VerificationOutcome, presenters: Collection[str]) -> bool:
     """Say whether a credential that verifies is about nobody who presents it: allowed by the standard, so it is said."""
-    if not outcome.verified or outcome.credential is None or not holder:
+    if not outcome.verified or outcome.credential is None:
         return False
-    return all(subject.get("id") != holder for subject in outcome.credential.subjects)
+    return all(subject.get("id") not in presenters for subject in outcome.credential.subjects)

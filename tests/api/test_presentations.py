@@ -168,6 +168,14 @@ def test_a_credential_about_somebody_else_is_said(desk: World) -> None:
     assert (answer.status, answer.json["warnings"]) == (200, ["subject_not_holder"])
 
 
+@pytest.mark.parametrize(("subject", "warnings"), [("did:example:abc", ["subject_not_holder"]), (HOLDER.did, [])])
+def test_naming_no_holder_hides_no_stranger(desk: World, subject: str, warnings: list[str]) -> None:
+    """Where nobody is named, whoever signed presents: a credential about somebody else is said as well."""
+    shown = HOLDER.presentation(ISSUER.credential(subject), challenge="u15", domain=DOMAIN, holder=None)
+    answer = verify_presentation(desk, shown, challenge="u15", domain=DOMAIN)
+    assert (answer.status, answer.json["warnings"]) == (200, warnings)
+
+
 def test_a_credential_that_was_revoked(desk: World) -> None:
     """What was revoked a moment ago does not verify in a presentation either."""
     issued = issue(desk, "status", subject=HOLDER.did, id="urn:uuid:4d9cf8d5-9d68-4ff9-8a1f-000000000011")

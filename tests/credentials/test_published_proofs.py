@@ -247,11 +247,15 @@ PROOF_CODES = {
     ("proofValue", "changed"): "proof_value_malformed",
     ("@context", "changed"): "proof_context_mismatch",
 }
-# What an RDF document does not say at all any more, or says under terms that nobody defines. Without its first context the
-# example is still sound, because the second maps every term to something: to something else than was signed.
+# What an RDF document does not say at all any more, or says under terms that nobody defines. Without its first context or its
+# type the second context maps every term to something: the members of the data model are then none.
 RDF_CODES = {
     (("@context",), "removed"): "json_ld_term_undefined",
     (("@context", 1), "removed"): "json_ld_term_undefined",
+    (("@context", 0), "removed"): "json_ld_member_disguised",
+    (("type",), "removed"): "json_ld_member_disguised",
+    (("type", 0), "removed"): "json_ld_member_disguised",
+    (("type", 0), "changed"): "json_ld_member_disguised",
     (("@context", 0), "changed"): "json_ld_context_unknown",
     (("@context", 1), "changed"): "json_ld_context_unknown",
 }
