@@ -29,6 +29,8 @@ MAX_SAFE_INTEGER: Final = 2**53 - 1
 _MAX_INTEGER_CHARS: Final = 17  # sign and 16 digits: more cannot be within MAX_SAFE_INTEGER
 _MAX_FLOAT_CHARS: Final = 64  # a double needs 25; more only buys the sender work in strtod
 _EXPONENT_FROM: Final = 1e21  # RFC 8785 writes numbers from here on with an exponent
+# An open end counts as one: without it, every quote in an unfinished string would be looked at as a beginning.
+_STRINGS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*+"?', re.DOTALL)
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,6 +91,9 @@ def parse_json(data: bytes, *, max_bytes: int = 65_536, max_depth: int = 32, max
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             raise refused.JsonEncodingError
+        # Before the costly part: what has too many commas outside its strings has too many values.
+        if text.count(",") >= max_nodes and _STRINGS.sub("", text).count(",") >= max_nodes:
+            raise refused.JsonTooManyValuesError(max_nodes=max_nodes)
         value: JsonValue = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise refused.JsonEncodingError from None
@@ -96,8 +101,7 @@ def parse_json(data: bytes, *, max_bytes: int = 65_536, max_depth: int = 32, max
         raise refused.JsonSyntaxError(f"JSON syntax error at character {error.pos}", position=error.pos) from None
     except RecursionError:
         raise refused.JsonTooDeepError(max_depth=max_depth) from None
-    containers = data.count(b"{") + data.count(b"[")
-    # Brackets and commas inside strings only make these bounds larger, never smaller than the truth.
+    containers = data.count(b"{") + data.count(b"[")  # like commas, those in strings only make these bounds larger
     if containers > max_depth or containers + data.count(b",") >= max_nodes:
         _check_shape(value, max_depth=max_depth, max_nodes=max_nodes)
     # Only an escape can bring a surrogate into text that was UTF-8, and most documents have no escape.

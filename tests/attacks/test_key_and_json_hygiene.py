@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nacl import bindings
 
+from did_methods import codec
 from did_methods import data_integrity as di
 from did_methods.canonical import canonicalize
-from did_methods.codec import base58_encode, parse_json_object
-from did_methods.codec_errors import CodecError, JsonDuplicateKeyError, JsonError
+from did_methods.codec import base58_encode, parse_json, parse_json_object
+from did_methods.codec_errors import (
+    CodecError,
+    JsonDuplicateKeyError,
+    JsonError,
+    JsonSyntaxError,
+    JsonTooManyValuesError,
+)
 from did_methods.errors import DidError
 from did_methods.key import did_key_from, key_signer, resolve_did_key, resolve_did_key_url
 from did_methods.keys import (
@@ -222,3 +230,38 @@ def test_refusals_never_show_the_signature_or_the_document() -> None:
     with pytest.raises(DidError) as refusal:
         di.parse_proofs(marked)
     assert "topsecret" not in f"{refusal.value} {refusal.value.params}"
+
+
+def test_too_many_values_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The costly part of parsing is not begun for a text whose commas alone say that it has too many values."""
+
+    class Unused:
+        @staticmethod
+        def decode(_text: str) -> None:
+            raise AssertionError("parsed")
+
+    monkeypatch.setattr(codec, "_DECODER", Unused())
+    with pytest.raises(JsonTooManyValuesError):
+        parse_json(b'{"a":[' + b"0," * 20_000 + b"0]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":"' + b"," * 60_000 + b'"}',
+        b'{"a":"' + b',\\"' * 20_000 + b'"}',
+        b'{"' + b",\\\\" * 20_000 + b'":[0,0]}',
+        b"[" + b"0," * 19_997 + b"0]",
+    ],
+)
+def test_commas_inside_strings_are_no_values(text: bytes) -> None:
+    """However many commas a string has, escaped quotes and backslashes between them: the text is read."""
+    assert parse_json(text, max_bytes=100_000)
+
+
+def test_an_unfinished_string_costs_no_more_than_its_length() -> None:
+    """A string without an end, full of escaped quotes, is looked at once and not from each quote anew."""
+    before = time.process_time()
+    with pytest.raises(JsonSyntaxError):
+        parse_json(b'{"a":"' + b'\\",' * 300_000, max_bytes=1_000_000)
+    assert time.process_time() - before < 5, "seconds; a square of the length would take hours"

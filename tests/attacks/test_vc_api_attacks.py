@@ -274,6 +274,23 @@ def test_decisions_go_on_while_verifications_wait(desk: World, monkeypatch: pyte
     assert threading.active_count() <= before + 5
 
 
+@pytest.mark.parametrize("path", ["/credentials/verify", "/presentations/verify"])
+def test_no_stranger_has_its_body_parsed_where_decisions_are_made(
+    desk: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Parsing half a megabyte takes as long as many decisions, so it is done by the few threads that a source has a share of."""
+    seen: list[str] = []
+
+    def parse(*arguments: Any, **options: Any) -> Any:
+        seen.append(threading.current_thread().name)
+        return parse_json_object(*arguments, **options)
+
+    monkeypatch.setattr("registry.api.credential.parse_json_object", parse)
+    assert desk.web.post(path, {"other": 1}).code == "vc_api_request_invalid"
+    assert len(seen) == 1
+    assert seen[0].startswith("verify")
+
+
 def test_an_appended_proof_does_not_carry_a_broken_one(desk: World) -> None:
     """Every proof of a set has to hold: a good one beside a bad one, or beside a stranger's broken one, is not enough."""
     good = MALLORY.credential()
