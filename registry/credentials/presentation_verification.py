@@ -124,7 +124,7 @@ def verify_any_presentation(
     if opened is None:
         return PresentationOutcome(tuple(trial.steps))
     secured, presentation = opened
-    check_terms(trial, secured, tools)
+    check_terms(trial, secured, tools, apart=("proof", "verifiableCredential"))
     keys = _check_holder(trial, secured, presentation, tools, challenges, options, now_ms)
     judged: tuple[VerificationOutcome, ...] = ()
     if not trial.problems:

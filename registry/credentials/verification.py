@@ -9,7 +9,7 @@ Spec: VC-DATA-MODEL-2.0 7.1; VC-DATA-INTEGRITY 4.5; VCALM 3.3; specs/vc-api.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -33,7 +33,6 @@ from registry.limits import STATUS_ENTRIES_PER_CREDENTIAL
 _T = TypeVar("_T")
 
 ASSERTION: Final = "assertionMethod"
-_CHECKED_APART: Final = frozenset({"proof", "verifiableCredential"})
 
 
 class SchemaMismatchError(VerificationError):
@@ -220,20 +219,21 @@ def _parse(value: Any) -> tuple[Secured, AnyCredential]:
     return secured, parse_any_credential(secured.document)
 
 
-def check_terms(trial: Trial, secured: Secured, tools: Tools) -> None:
+def check_terms(trial: Trial, secured: Secured, tools: Tools, *, apart: Collection[str] = ("proof",)) -> None:
     """Make the step ``jsonLd``; the RDF suites make it while they canonicalise, and once is enough.
 
     Args:
         trial: gets the step.
-        secured: the document; of a presentation, its credentials are left to their own trials.
+        secured: the document.
         tools: with the processor.
+        apart: members that are checked elsewhere: the proof by its suite, the credentials of a presentation each alone.
     """
     if tools.json_ld is None:
         trial.warnings.append("json_ld_not_checked")
         return
     if secured.proofs and all(proof.cryptosuite.partition("-")[2].startswith("rdfc") for proof in secured.proofs):
         return
-    plain = {name: value for name, value in secured.document.items() if name not in _CHECKED_APART}
+    plain = {name: value for name, value in secured.document.items() if name not in apart}
     check = tools.json_ld.check
     trial.attempt("jsonLd", lambda: check(plain))
 

@@ -212,6 +212,12 @@ def test_a_proof_hides_none_of_its_members(desk: World, member: str) -> None:
     assert (answer.status, answer.json["errors"]) == (400, ["json_ld_member_disguised"])
 
 
+def test_a_credential_has_no_member_that_nobody_looks_at(desk: World) -> None:
+    """Credentials in a presentation are checked each alone; a credential with such a member is checked as a whole."""
+    signed = MALLORY.credential(verifiableCredential=[{"anything": True}])
+    assert verify(desk, signed).json["errors"] == ["json_ld_term_undefined"]
+
+
 @pytest.mark.parametrize("scheme", ["did", "urn", "https", "data"])
 def test_no_prefix_is_called_like_a_scheme(scheme: str) -> None:
     """With `did` as a prefix, the subject in the JSON would be another one in the graph."""
