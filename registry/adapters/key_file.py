@@ -137,6 +137,26 @@ def is_sealed(data: bytes) -> bool:
         return False
 
 
+def parse_key_owner(data: bytes) -> str:
+    """Return the DID of a key file's content, which stands open in a sealed one too.
+
+    Raises:
+        KeyFileFormatError: ``key_file_malformed``.
+    """
+    return _parse_head(data)[0]
+
+
+def _parse_head(data: bytes) -> tuple[str, str, dict[str, Any]]:
+    try:
+        document = parse_json_object(data, max_bytes=MAX_BYTES)
+    except JsonError as error:
+        raise KeyFileFormatError(f"{KeyFileFormatError.title}: {error.detail}") from error
+    did, method = document.get("did"), document.get("verificationMethod")
+    if document.get("format") not in _FORMATS or not isinstance(did, str) or not isinstance(method, str):
+        raise KeyFileFormatError
+    return did, method, document
+
+
 def parse_key_ring(data: bytes, *, passphrase: Passphrase | None = None) -> KeyRing:
     """Parse a key file's content.
 
@@ -149,13 +169,7 @@ def parse_key_ring(data: bytes, *, passphrase: Passphrase | None = None) -> KeyR
         PassphraseMissingError: ``passphrase_missing``.
         DidError: ``seal_broken``, ``seal_parameters``, ``passphrase_invalid``.
     """
-    try:
-        document = parse_json_object(data, max_bytes=MAX_BYTES)
-    except JsonError as error:
-        raise KeyFileFormatError(f"{KeyFileFormatError.title}: {error.detail}") from error
-    did, method = document.get("did"), document.get("verificationMethod")
-    if document.get("format") not in _FORMATS or not isinstance(did, str) or not isinstance(method, str):
-        raise KeyFileFormatError
+    did, method, document = _parse_head(data)
     keys = _unsealed(document, passphrase) if "sealed" in document else document.get("keys")
     if not isinstance(keys, dict) or not keys:
         raise KeyFileFormatError

@@ -1,4 +1,7 @@
-"""`bonafides agent …`: make an identity, register it, look at agents; for the operator: suspend, release, revoke."""
+"""`bonafides agent …`: make an identity, register it, look at agents; for the operator: suspend, release, revoke.
+
+What keeps an identity (rotate, move, recover, …) is in `registry/cli/agent_identity.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,16 @@ import typer
 
 from did_methods.canonical import canonicalize
 from did_methods.timestamp import format_timestamp
+from registry.cli import agent_identity
+from registry.cli.agent_identity import NewPassphrase, parse_model
 from registry.cli.options import As, Did, KeyFile, Url, as_operator, connect, json_option, load_agent, look_at
 from registry.cli.output import Json, Output, make_table, no_table, short_did
-from registry.errors import ParseError
 
-app = typer.Typer(no_args_is_help=True, help="Create, register and look at agents.")
+app = typer.Typer(no_args_is_help=True, help="Create, register, keep and look at agents.")
 PAGE = 100
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens; the last part of the DID.")]
 Reason = Annotated[str, typer.Option("--reason", help="A slug, for example leaked-key.")]
-
-
-class ModelOptionError(ParseError):
-    """A model is PROVIDER/NAME."""
-
-    code = "model_option_invalid"
-    title = "Write the model as PROVIDER/NAME"
 
 
 @app.command()
@@ -41,6 +38,8 @@ def create(
     path: Annotated[
         Path | None, typer.Option("--file", help="The key file.  \\[default: in the agents' folder]")
     ] = None,
+    protect: Annotated[bool, typer.Option("--protect", help="Seal the key files under a passphrase.")] = False,
+    new_passphrase_file: NewPassphrase = None,
     register: Annotated[bool, typer.Option("--register", help="Register at once.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -50,18 +49,25 @@ def create(
     """
     from registry.client.agent import Agent
     from registry.client.files import agents_folder
+    from registry.client.passphrase import choose_passphrase
 
     registry = url or (None if public_url else connect(None).url)
-    made = Agent.create(name, registry, public_url=public_url, method=method, path=path)
+    passphrase = choose_passphrase(new_passphrase_file) if protect or new_passphrase_file else None
+    made = Agent.create(name, registry, public_url=public_url, method=method, path=path, passphrase=passphrase)
     receipt = made.register(registry) if register else None
     key_file = str(path or agents_folder() / f"{name}.json")
+    next_keys = made.next_keys_file
     facts = {"name": name, "did": made.did, "keyFile": key_file, "index": receipt.index if receipt else None}
+    if next_keys:
+        facts["nextKeysFile"] = next_keys
     output = Output(as_json=as_json)
 
     def tell() -> None:
         table = no_table()
         table.add_row("DID", made.did)
         table.add_row("key file", f"{key_file} (only you can read it; there is no other copy)")
+        if next_keys:
+            table.add_row("next keys", f"{next_keys} (changes and recovers the DID: keep it elsewhere, offline)")
         if receipt:
             table.add_row("registered", f"log entry {receipt.index}")
         output.print(table)
@@ -190,14 +196,11 @@ def passport(
 
     Example: bonafides agent passport --purpose bookkeeping --capability payments --code agent.py --model acme/m1
     """
-    provider, _, model_name = model.partition("/")
-    if not provider or not model_name:
-        raise ModelOptionError
     receipt = load_agent(as_name, url).passport(
         purpose=purpose,
         capabilities=capability,
         code_digest=hashlib.sha256(code.read_bytes()).digest(),
-        model={"provider": provider, "name": model_name},
+        model=parse_model(model),
         runtime=runtime,
     )
     output = Output(as_json=as_json)
@@ -296,4 +299,5 @@ def _told(as_json: bool, did: str, state: str, reason: str) -> None:
 
 def attach(main: typer.Typer) -> None:
     """Add this group."""
+    agent_identity.attach(app)
     main.add_typer(app, name="agent")

@@ -34,7 +34,7 @@ COMMANDS = (
     Row("serve", "serve", _RUN, "Start the registry."),
     Row("init", "serve", _RUN, "Make the data folder, keys and first log entries, without serving."),
     Row("demo", "demo", _RUN, "Play the whole story in under a minute."),
-    Row("agent", "agent", _AGENT, "Create, register and look at agents."),
+    Row("agent", "agent", _AGENT, "Create, register, keep and look at agents."),
     Row("vouch", "vouch", _AGENT, "Vouch for another agent."),
     Row("report", "vouch", _AGENT, "Report another agent."),
     Row("revoke", "vouch", _AGENT, "Take back a vouch, report, badge, attestation or open dispute of your own."),

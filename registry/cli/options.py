@@ -24,14 +24,14 @@ def named_did(text: str) -> str:
     """Return the DID that an argument names: a DID, or the name of one of your own agents."""
     if text.startswith("did:"):
         return text
-    from registry.adapters.key_file import load_key_ring
+    from registry.adapters.key_file import parse_key_owner, read_key_file
     from registry.client.files import list_key_files
 
     known = {path.stem: path for path in list_key_files()}
     if text not in known:
         names = ", ".join(known) or "none"
         raise typer.BadParameter(f"neither a DID nor the name of one of your agents ({names})")
-    return load_key_ring(known[text]).did
+    return parse_key_owner(read_key_file(known[text]))
 
 
 Did = Annotated[
@@ -73,8 +73,13 @@ KeyFile = Annotated[
 Context = Annotated[str | None, typer.Option("--context", help="Capability domain, for example payments.")]
 
 
-def load_agent(name: str | None, url: str | None) -> Agent:
+def load_agent(name: str | None, url: str | None, *, next_keys: Path | None = None) -> Agent:
     """Load the agent that a command acts as.
+
+    Args:
+        name: a name or a key file; None for the environment's, else the only one there is.
+        url: its registry; None for the one remembered.
+        next_keys: the file with the next keys; None for the one beside the key file, or the environment's.
 
     Raises:
         BonafidesError: ``agent_key_missing`` and what a key file can break.
@@ -86,12 +91,12 @@ def load_agent(name: str | None, url: str | None) -> Agent:
     from registry.client.files import agents_folder, list_key_files
 
     if name is not None:
-        return Agent.load(name, url=url)
+        return Agent.load(name, url=url, next_keys=next_keys)
     if os.environ.get(AGENT_KEY) or os.environ.get(AGENT_FILE):
-        return Agent.load(url=url)
+        return Agent.load(url=url, next_keys=next_keys)
     found = list_key_files()
     if len(found) == 1:
-        return Agent.load(found[0], url=url)
+        return Agent.load(found[0], url=url, next_keys=next_keys)
     known = ", ".join(path.stem for path in found) or "none"
     raise AgentKeyMissingError(f"say which agent you are with --as; in {agents_folder()} there are: {known}")
 

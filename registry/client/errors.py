@@ -142,6 +142,13 @@ class CoroutineUnsupportedError(ParseError):
     title = "Coroutine functions cannot be guarded yet"
 
 
+class KeysReadOnlyError(DeniedError):
+    """Keys of the environment or a mounted secret: what a change of the DID makes anew could not be kept."""
+
+    code = "keys_read_only"
+    title = "These keys cannot be replaced from here; change the DID where its key file lies"
+
+
 class NextKeysMissingError(NotFoundError):
     """The keys that the next change of the DID needs are not where they are looked for."""
 

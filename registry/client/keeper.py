@@ -45,6 +45,7 @@ from registry.client.errors import (
     DidLogContradictsError,
     DidMethodFixedError,
     InstanceNameError,
+    KeysReadOnlyError,
     NextKeysMissingError,
 )
 from registry.client.files import AgentFiles
@@ -150,7 +151,7 @@ class Keeper(Recorder):
             keep_signing: only the update keys change.
 
         Raises:
-            BonafidesError: ``did_cannot_change``, ``next_keys_missing``, ``next_keys_not_committed``,
+            BonafidesError: ``did_cannot_change``, ``keys_read_only``, ``next_keys_missing``, ``next_keys_not_committed``,
                 ``did_log_contradicts_record``, ``did_change_superseded`` and what the registry refuses.
         """
 
@@ -264,6 +265,8 @@ class Keeper(Recorder):
         return receipt
 
     def _change(self, make: Callable[[WebvhState], _Change]) -> Receipt:
+        if self._keys() and self._files is None and self._given is None and self.did.startswith("did:webvh:"):
+            raise KeysReadOnlyError  # before anything is made: keys that only this process knows would end with it
         self.resume()
         states, log = self._published()
         state = states[-1]

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from registry.adapters.key_file import KeyFileUnreadableError, Passphrase, PassphraseMissingError
+from registry.errors import ParseError
 
 VARIABLE: Final = "BONAFIDES_PASSPHRASE"
 FILE_VARIABLE: Final = "BONAFIDES_PASSPHRASE_FILE"
+
+
+class PassphraseMismatchError(ParseError):
+    """A new passphrase was typed twice, and not the same both times; nothing was changed."""
+
+    code = "passphrase_mismatch"
+    title = "The two passphrases differ"
 
 
 def find_passphrase(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Passphrase:
@@ -46,6 +54,29 @@ def find_passphrase(file: Path | None = None, environment: Mapping[str, str] = o
         return known[0]
 
     return once
+
+
+def choose_passphrase(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Return a passphrase to seal key files under from now on.
+
+    Args:
+        file: holds it in its first line; None asks twice on the terminal, and where there is none takes the environment's
+            as `find_passphrase` does.
+        environment: of the process.
+
+    Raises:
+        PassphraseMissingError: ``passphrase_missing``.
+        PassphraseMismatchError: ``passphrase_mismatch``: the two that were typed differ.
+        KeyFileUnreadableError: ``key_file_unreadable``.
+    """
+    if file is not None:
+        return read_passphrase(file)
+    if sys.stdin is None or not sys.stdin.isatty():
+        return find_passphrase(None, environment)()
+    chosen = getpass("New passphrase: ")
+    if getpass("The same again: ") != chosen:
+        raise PassphraseMismatchError
+    return chosen
 
 
 def read_passphrase(file: Path) -> str:
