@@ -247,10 +247,10 @@ def write_resolution(result: ResolutionResult, form: Representation) -> Answer:
     if form.shape is Shape.BARE:
         if result.did_document is not None:
             return Answer(status, form.media_type, _bare(result.did_document, form.media_type))
-        return Answer(status, _explaining(form, RESOLUTION_TYPE), result.to_wire())
+        return Answer(status, _explaining(form, RESOLUTION_TYPE), _resolution(result))
     if form.shape is Shape.LEGACY:
         return Answer(status, form.media_type, _legacy_resolution(result))
-    return Answer(status, form.media_type, result.to_wire())
+    return Answer(status, form.media_type, _resolution(result))
 
 
 def write_dereferenced(found: Dereferenced, form: Representation) -> Answer:
@@ -287,6 +287,10 @@ def _bare(content: dict[str, Any], media_type: str) -> dict[str, Any]:
     return {"@context": DID_CONTEXT, **content} if linked and "@context" not in content else content
 
 
+def _resolution(result: ResolutionResult) -> dict[str, Any]:
+    return result.to_wire() | {"didDocumentMetadata": _without_numbers(result.did_document_metadata)}
+
+
 def _url_result(found: Dereferenced, metadata: dict[str, Any]) -> dict[str, Any]:
     # The specification says contentStream where it defines the function and content where it shows the binding.
     content: Any = list(found.urls) if found.urls else found.content
@@ -294,7 +298,7 @@ def _url_result(found: Dereferenced, metadata: dict[str, Any]) -> dict[str, Any]
         "contentStream": content,
         "content": content,
         "dereferencingMetadata": metadata,
-        "contentMetadata": found.content_metadata,
+        "contentMetadata": _without_numbers(found.content_metadata),
     }
 
 
@@ -314,7 +318,7 @@ def _legacy_resolution(result: ResolutionResult) -> dict[str, Any]:
     return {
         "@context": LEGACY_CONTEXT,
         "didDocument": document,
-        "didDocumentMetadata": _legacy_values(result.did_document_metadata),
+        "didDocumentMetadata": _without_numbers(result.did_document_metadata),
         "didResolutionMetadata": metadata,
     }
 
@@ -323,18 +327,17 @@ def _legacy_dereferenced(found: Dereferenced) -> dict[str, Any]:
     return {
         "@context": LEGACY_CONTEXT,
         "didDocument": found.content,
-        "didDocumentMetadata": _legacy_values(found.content_metadata),
+        "didDocumentMetadata": _without_numbers(found.content_metadata),
         "didDereferencingMetadata": _legacy_metadata(found),
     }
 
 
 def _legacy_url_result(found: Dereferenced) -> dict[str, Any]:
-    result = _url_result(found, _legacy_metadata(found))
-    return {"@context": LEGACY_CONTEXT, **result, "contentMetadata": _legacy_values(found.content_metadata)}
+    return {"@context": LEGACY_CONTEXT, **_url_result(found, _legacy_metadata(found))}
 
 
-def _legacy_values(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return metadata as DID Core 1.0 has it (7.3): there are no numbers in it, so they are texts."""
+def _without_numbers(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as DID Core 1.0 (7.3) and DID Resolution have it: there are no numbers in it, so they are texts."""
     return {name: str(value) if type(value) is int else value for name, value in metadata.items()}
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from registry.client.speaker import Receipt
 
 instances = typer.Typer(
-    no_args_is_help=True, help="Give instances of your agent keys of their own, and take them away."
+    no_args_is_help=True,
+    help="Give instances of your agent keys of their own, and take them away.\n\n"
+    "Example: bonafides agent instance add berlin-1 --as alice",
 )
 
 NextKeys = Annotated[
@@ -255,10 +257,14 @@ def add_instance(
 
     Example: bonafides agent instance add berlin-1 --expires 2027-01-31T00:00:00Z --as alice
     """
+    from registry.client.files import AgentFiles
+
     agent = load_agent(as_name, url)
     ends = None if expires is None else parse_timestamp(expires)
     _ring, receipt = agent.add_instance(name, speaks=speaks, expires_ms=ends)
-    _told(agent, receipt, f"{name} has a key of its own", as_json=as_json, key_file=agent.instance_key_file(name))
+    assert agent.key_file is not None  # a change without files is refused
+    key_file = str(AgentFiles(Path(agent.key_file)).instance_keys(name))
+    _told(agent, receipt, f"{name} has a key of its own", as_json=as_json, key_file=key_file)
 
 
 @instances.command("remove")

@@ -265,7 +265,8 @@ class Keeper(Recorder):
         return receipt
 
     def _change(self, make: Callable[[WebvhState], _Change]) -> Receipt:
-        if self._keys() and self._files is None and self._given is None and self.did.startswith("did:webvh:"):
+        self._keys()
+        if self._files is None and self._given is None and self.did.startswith("did:webvh:"):
             raise KeysReadOnlyError  # before anything is made: keys that only this process knows would end with it
         self.resume()
         states, log = self._published()

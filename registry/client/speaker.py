@@ -115,10 +115,6 @@ class Speaker:
         """Where the keys of the next change lie beside the key file; None where they are not there."""
         return str(self._files.next_keys) if self._files and self._files.next_keys.exists() else None
 
-    def instance_key_file(self, instance: str) -> str | None:
-        """Return where the key of one of the agent's instances lies; None for keys from the environment."""
-        return str(self._files.instance_keys(instance)) if self._files else None
-
     @property
     def known_url(self) -> str | None:
         """The URL of the agent's registry; None where it has none yet."""

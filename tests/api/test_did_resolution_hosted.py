@@ -51,11 +51,16 @@ def test_the_newest_version_and_its_metadata(world: World) -> None:
     assert alice.state is not None
     answer = ask(world, alice.did, RESOLUTION)
     metadata = answer.json["didDocumentMetadata"]
-    assert (metadata["versionId"], metadata["versionNumber"]) == (alice.state.version_id, 3)
+    assert (metadata["versionId"], metadata["versionNumber"]) == (
+        alice.state.version_id,
+        "3",
+    )  # a metadata structure has no numbers
     assert metadata["deactivated"] is False
     assert answer.headers["cache-control"] == f"public, max-age={metadata['ttl']}"
     older = ask(world, alice.did, LEGACY).json["didDocumentMetadata"]
-    assert older == metadata | {"versionNumber": "3"}  # DID Core 1.0 has no numbers there
+    assert older == metadata
+    part = ask(world, alice.did, "application/did-url-dereferencing").json["contentMetadata"]
+    assert part == metadata
 
 
 def test_a_change_is_seen_at_once(world: World) -> None:
@@ -65,7 +70,7 @@ def test_a_change_is_seen_at_once(world: World) -> None:
     assert append(world, alice.did, alice.rotate()).status == 201
     after = ask(world, alice.did, RESOLUTION, headers={"if-none-match": before.headers["etag"]})
     assert after.status == 200
-    assert after.json["didDocumentMetadata"]["versionNumber"] == 2
+    assert after.json["didDocumentMetadata"]["versionNumber"] == "2"
 
 
 def test_earlier_versions(world: World) -> None:
@@ -234,7 +239,7 @@ def test_dids_elsewhere_are_fetched(bench: Bench) -> None:
         held = ask(bench.world, did, RESOLUTION, headers={"if-none-match": answer.headers["etag"]})
         assert held.status == 304
     earlier = ask(bench.world, f"{writer.did}?versionNumber=1", RESOLUTION)
-    assert earlier.json["didDocumentMetadata"]["versionNumber"] == 1
+    assert earlier.json["didDocumentMetadata"]["versionNumber"] == "1"
 
 
 @pytest.mark.parametrize(
