@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from did_methods.codec import base64url_encode
+from registry.api.wire import holds_version
 from registry.credentials.bundled_contexts import BONAFIDES_V1_URL, context_bytes
 
 router = APIRouter(tags=["credentials"])
@@ -37,7 +38,6 @@ async def get_context(request: Request) -> Response:
         "ETag": f'"{etag}"',
         "X-Content-Type-Options": "nosniff",
     }
-    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if held == ["*"] or f'"{etag}"' in held:
+    if holds_version(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(data, 200, headers, MEDIA_TYPE)

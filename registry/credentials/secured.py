@@ -31,7 +31,6 @@ from registry.errors import ParseError
 
 Kind: TypeAlias = Literal["credential", "presentation"]
 
-LEGACY_TYPES: Final = frozenset(LEGACY_SUITES)
 _ENVELOPES: Final[dict[Kind, EnvelopeType]] = {
     "credential": ENVELOPED_CREDENTIAL,
     "presentation": ENVELOPED_PRESENTATION,
@@ -86,10 +85,9 @@ class Secured:
             nonce = self.jose.claims.get("nonce")
             return nonce if isinstance(nonce, str) else None
         proof = self.document.get("proof")
-        named = {
-            one.get("challenge") for one in (proof if isinstance(proof, list) else [proof]) if isinstance(one, dict)
-        }
-        only = named.pop() if len(named) == 1 else None
+        listed = proof if isinstance(proof, list) else [proof]
+        named = [one.get("challenge") for one in listed if isinstance(one, dict)]
+        only = named[0] if named and all(one == named[0] for one in named) else None
         return only if isinstance(only, str) else None
 
 
@@ -117,7 +115,7 @@ def open_secured(value: Any, *, kind: Kind) -> Secured:
     listed = proof if isinstance(proof, list) else [proof]
     if "proof" not in value:
         raise SecuringMissingError
-    older = [isinstance(one, dict) and one.get("type") in LEGACY_TYPES for one in listed]
+    older = [isinstance(one, dict) and one.get("type") in LEGACY_SUITES for one in listed]
     if not any(older):
         return Secured(value, proofs=parse_proof_set(value))
     if not all(older):

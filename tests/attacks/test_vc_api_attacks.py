@@ -114,6 +114,31 @@ def test_no_value_is_a_defect(desk: World, value: Any) -> None:
         assert MARK.encode() not in answer.body
 
 
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return where a value lies in another."""
+    yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
+        yield from _paths(member, (*path, name))
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, [], {}, [[]], [None], {"type": []}, ["a", "a"]], ids=repr)
+@pytest.mark.parametrize("suite", ["eddsa-jcs-2022", "Ed25519Signature2020", "Ed25519Signature2018"])
+def test_no_member_of_another_type_is_a_defect(desk: World, suite: str, wrong: Any) -> None:
+    """Each member of a presentation and of what it shows, put in another type, is refused or passed over; none makes a defect."""
+    proof = {"type": suite} if suite.startswith("Ed") else {}
+    whole = MALLORY.presentation(MALLORY.credential(VICTIM.did), challenge="c")
+    whole["proof"] |= proof
+    for path in list(_paths(whole))[1:]:
+        attacked = copy.deepcopy(whole)
+        holder = attacked
+        for name in path[:-1]:
+            holder = holder[name]
+        holder[path[-1]] = wrong
+        for answer in (verify_presentation(desk, attacked), verify(desk, attacked["verifiableCredential"])):
+            assert answer.status in (200, 400), (path, answer)
+
+
 def test_a_missing_member_is_a_problem(desk: World) -> None:
     """A request without what is to be verified says which member is missing."""
     for path, wrong in (("/credentials/verify", "verifiablePresentation"), ("/presentations/verify", "presentation")):
