@@ -138,6 +138,7 @@ def test_a_budget_is_a_number_of_requests(budget: str, monkeypatch: pytest.Monke
     assert "setting_invalid" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_the_demo_with_witnesses(capfd: Capture) -> None:
     """The last scene comes out as told: two registries grow under each other's eyes, a stolen key is found out."""
     assert run(["demo", "--witness"]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -23,6 +22,7 @@ from did_methods.webvh import (
     verify_states,
 )
 from did_methods.webvh_witness import WitnessRule, prune_proofs, sign_witness_proof, witness_file_bytes
+from tests.support.laws import examples
 from tests.support.webvh import NOW_MS, START_MS, LogWriter, commitment, document, key, multikey, template
 
 RULES = st.sampled_from(
@@ -241,7 +241,7 @@ class DidLife(RuleBasedStateMachine):
 
 
 TestDidLife = DidLife.TestCase
-TestDidLife.settings = settings(stateful_step_count=16)
+TestDidLife.settings = examples("the life of a DID", stateful_step_count=16)
 
 
 def _survivors(log: bytes, new: int) -> list[int]:

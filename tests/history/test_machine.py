@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -28,6 +27,7 @@ from tests.support.identity_log import (
     with_key,
     witness_rule,
 )
+from tests.support.laws import examples
 from tests.support.logs import DAY_MS, HOUR_MS, SECOND_MS, Actor, LogBuilder, key_actor, seed
 
 PEOPLE = st.integers(0, 7)
@@ -279,4 +279,4 @@ class LogMachine(RuleBasedStateMachine):
 
 
 TestLog = LogMachine.TestCase
-TestLog.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLog.settings = examples("the life of a log", stateful_step_count=30)

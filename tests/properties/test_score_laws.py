@@ -12,6 +12,7 @@ from registry.reputation.evidence import Agent, Meta, Standing
 from registry.reputation.score import FINE_BITS, START_FINE, decays_at, excess_at, ratchet, read_standing
 from registry.reputation.state import ReputationState
 from tests.reputation.reference_model import DAY, Leaf
+from tests.support.laws import examples
 from tests.support.reputation import agent_name, apply_leaf, fold_state, histories
 
 START_UNITS = 1 << 38  # 25 in the exact integer form
@@ -111,7 +112,7 @@ def _units(row: Standing, meta: Meta, now_ms: int) -> int:
     return read_standing(row, AGENT, meta, vote=0, now_ms=now_ms).score_units
 
 
-@settings(max_examples=1_500, deadline=None)
+@examples("consecutive milliseconds never rise")
 @given(standings(), st.integers(0, 2_000 * DAY))
 def test_consecutive_milliseconds_never_rise(given_row: tuple[Standing, Meta], offset: int) -> None:
     """Rounding never lifts a score from one millisecond to the next, and never above 25."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from registry.reputation.state import ReputationState
 from tests.reputation.reference_model import DAY, Leaf, Model, fold
+from tests.support.laws import examples
 from tests.support.reputation import CONTEXTS, apply_leaf, fold_state, histories
 
 LATER = (0, 1, DAY - 1, 40 * DAY, 900 * DAY)
@@ -21,7 +22,7 @@ def _same_readings(state: ReputationState, model: Model, now_ms: int) -> None:
                 assert numbers == model.read(did, context, now_ms + later)
 
 
-@settings(max_examples=120, deadline=None)
+@examples("a score equals the definition")
 @given(histories())
 def test_fold_equals_the_definition(leaves: list[Leaf]) -> None:
     """Folding leaf by leaf, with epochs over fewer leaves than folded, equals computing from nothing."""

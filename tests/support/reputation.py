@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from tests.reputation.reference_model import DAY, Leaf
 START_MS = 1_700_000_000_123
 GAPS = (0, 1, 999, DAY // 24, DAY, DAY, 3 * DAY, 11 * DAY, 45 * DAY, 200 * DAY)
 CONTEXTS = ("", "", "coding", "pay", "c3", "c4")
+_GAPS, _CONTEXTS = st.sampled_from(GAPS), st.sampled_from(CONTEXTS)
 
 
 def apply_op(draft: Draft, index: int, time_ms: int, op: tuple[object, ...]) -> None:
@@ -104,12 +106,14 @@ def histories(draw: st.DrawFn, *, max_steps: int = 30, late_epochs: bool = True,
     last_epoch = len(leaves) - 1
     live: list[tuple[str, str, str, str, int]] = []
     actions = ["vouch"] * 6 + ["report"] * 2 + ["own_act", "withdraw"] + ["epoch"] * 3 + (["reset"] if resets else [])
+    # Made once: the steps draw some hundred times from them, and making a strategy costs more than drawing.
+    action_of, pairs = st.sampled_from(actions), st.sampled_from(list(itertools.permutations(names, 2)))
     for _ in range(draw(st.integers(1, max_steps))):
-        now += draw(st.sampled_from(GAPS))
-        action, index = draw(st.sampled_from(actions)), len(leaves)
-        actor, other = draw(st.permutations(names).map(lambda order: order[:2]))
+        now += draw(_GAPS)
+        action, index = draw(action_of), len(leaves)
+        actor, other = draw(pairs)
         if action in ("vouch", "report"):
-            context = draw(st.sampled_from(CONTEXTS))
+            context = draw(_CONTEXTS)
             live.append((action, actor, other, context, index))
             leaves.append(Leaf(now, (("own_act", actor), (action, actor, other, context))))
         elif action == "withdraw" and live:
