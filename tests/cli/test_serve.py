@@ -48,8 +48,8 @@ def test_a_registry_in_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with serving(data, "--public-url", public) as (process, facts):
         assert facts["publicUrl"] == public
         assert facts["treeSize"] == 7
-        for path in (data / "keys").iterdir():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        for path in (data / "keys").rglob("*"):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
         answer = httpx.get(facts["url"] + "/healthz")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert "date" in answer.headers
