@@ -1,8 +1,9 @@
 """RDFC-1.0: the canonical N-Quads of statements. The only door to pyoxigraph; runs in the JSON-LD child process only.
 
 Decides whether a graph is harmless enough to be canonicalised at all: blank nodes that look alike at first sight are
-counted before the library compares them in all their orders. That bounds the honest; what a hostile graph below the bound
-costs, the time limit of the child bounds.
+counted before they are compared in all their orders, and those comparisons are counted too. The library names blank nodes
+where no two look alike; where some do, ``rdf_names.py`` does. What a hostile graph below the bounds costs, the time limit of
+the child bounds.
 
 Spec: RDF-CANON 4.4, 7.1
 """
@@ -10,11 +11,12 @@ Spec: RDF-CANON 4.4, 7.1
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import pyoxigraph  # noqa: TID251 - this module is its door
 
+from registry.adapters.rdf_names import canonical_names, is_blank
 from registry.credentials.json_ld_errors import JsonLdIdError, JsonLdWorkError
 from registry.credentials.json_ld_processor import Digest
 from registry.credentials.json_ld_rdf import RDF_LANG_STRING, XSD_STRING, Literal, Quad
@@ -24,6 +26,7 @@ _ALGORITHMS: Final = {
     "sha384": pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0_SHA_384,
 }
 _BLANK: Final = "_:"
+_MOST_STEPS: Final = 10_000  # far above every honest graph, some tenths of a second in the child
 
 
 def canonical_n_quads(quads: Iterable[Quad], *, digest: Digest, max_twins: int) -> bytes:
@@ -41,15 +44,28 @@ def canonical_n_quads(quads: Iterable[Quad], *, digest: Digest, max_twins: int) 
     Spec: RDF-CANON 4.4.3
     """
     statements = tuple(quads)
-    if _twins(statements) > max_twins:
+    twins = _twins(statements)
+    if twins > max_twins:
         raise JsonLdWorkError
     try:
+        if twins:
+            names = canonical_names(statements, line_of=_line_of, digest=digest, most_steps=_MOST_STEPS)
+            statements = tuple(Quad(*(_renamed(term, names) for term in quad)) for quad in statements)
         dataset = pyoxigraph.Dataset(_oxigraph_quad(quad) for quad in statements)
     except ValueError:
         raise JsonLdIdError from None
-    dataset.canonicalize(_ALGORITHMS[digest])
+    if not twins:
+        dataset.canonicalize(_ALGORITHMS[digest])
     # Sorted by code point, which is the order of their UTF-8 bytes.
     return b"".join(sorted(_line(quad) for quad in dataset))
+
+
+def _renamed(term: Any, names: Mapping[str, str]) -> Any:
+    return names[term] if is_blank(term) else term
+
+
+def _line_of(quad: Quad) -> bytes:
+    return _line(_oxigraph_quad(quad))
 
 
 def _line(quad: pyoxigraph.Quad) -> bytes:

@@ -67,7 +67,8 @@ def test_canonical_forms_are_those_of_another_implementation(node: dict[str, Any
     assume(all(len(set(terms)) == len(terms) for terms in blank))  # see below
     ours = canonical_n_quads(quads, digest="sha256", max_twins=500)
     theirs = jsonld.normalize(document, {"algorithm": "URDNA2015", "format": "application/n-quads"})
-    assert ours.decode() == theirs
+    # A dataset is a set of statements; PyLD writes one twice where a node has the same empty list twice.
+    assert ours.decode().split("\n") == [*sorted(set(theirs.split("\n")) - {""}), ""]
 
 
 @given(node=NODES, data=st.data())
@@ -105,6 +106,33 @@ def test_a_statement_of_a_node_about_itself_counts_once() -> None:
         '_:c14n1 <urn:x:one> "" .',
         "_:c14n1 <urn:x:ref> _:c14n1 .",
     ]
+
+
+def test_nodes_alike_in_a_named_graph_are_named_as_the_standard_says() -> None:
+    """Two list items that look alike: rdf-canonize 5 and PyLD agree on these names, pyoxigraph alone has others."""
+    node = {"one": "", "graph": {"one": "", "list": [{"one": ""}, {"one": ""}]}}
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    quads = EXPANDER.quads({"@context": CONTEXT, **node})
+    assert canonical_n_quads(quads, digest="sha256", max_twins=2).decode().splitlines() == [
+        f"_:c14n0 <{rdf}first> _:c14n6 _:c14n2 .",
+        f"_:c14n0 <{rdf}rest> _:c14n3 _:c14n2 .",
+        "_:c14n1 <urn:x:list> _:c14n0 _:c14n2 .",
+        '_:c14n1 <urn:x:one> "" _:c14n2 .',
+        f"_:c14n3 <{rdf}first> _:c14n5 _:c14n2 .",
+        f"_:c14n3 <{rdf}rest> <{rdf}nil> _:c14n2 .",
+        "_:c14n4 <urn:x:graph> _:c14n2 .",
+        '_:c14n4 <urn:x:one> "" .',
+        '_:c14n5 <urn:x:one> "" _:c14n2 .',
+        '_:c14n6 <urn:x:one> "" _:c14n2 .',
+    ]
+
+
+def test_orders_are_tried_up_to_a_number_of_steps() -> None:
+    """Nine nodes that all know one another have more orders than are tried, though fewer twins than are allowed."""
+    names = [f"_:n{number}" for number in range(9)]
+    quads = [Quad(one, "urn:x:knows", other, None) for one in names for other in names if one != other]
+    with pytest.raises(errors.JsonLdWorkError):
+        canonical_n_quads(quads, digest="sha256", max_twins=500)
 
 
 def test_control_characters_are_escaped_as_the_standard_says() -> None:

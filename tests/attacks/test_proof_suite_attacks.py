@@ -215,7 +215,7 @@ CONTEXTS: dict[str, tuple[Any, str]] = {
     "a local file": ([CREDENTIALS_V2_URL, "file:///etc/passwd"], "json_ld_context_unknown"),
     "unmapped": ([CREDENTIALS_V2_URL, {"name": None}], "json_ld_term_protected"),
     "remapped": ([CREDENTIALS_V2_URL, {"name": "urn:x:other"}], "json_ld_term_protected"),
-    "replaced": ([EXAMPLES_V2_URL], "proof_invalid"),
+    "replaced": ([EXAMPLES_V2_URL], "json_ld_member_disguised"),  # they are no members of the data model any more
     "emptied": ([], "json_ld_term_undefined"),
     "nulled": ([CREDENTIALS_V2_URL, None], "json_ld_term_protected"),
     "a number": (7, "json_ld_context_invalid"),

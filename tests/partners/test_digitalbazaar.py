@@ -218,6 +218,30 @@ def test_presentations_pass_both_ways(partner: Partner, json_ld: JsonLdProcess) 
             assert _presented(signed, json_ld, **asked) is (not changed)
 
 
+def test_nodes_that_look_alike_pass_both_ways(partner: Partner, json_ld: JsonLdProcess) -> None:
+    """Two degrees without ids that say the same, in a credential and in the graph that a presentation gives it."""
+    suite, kind = "eddsa-rdfc-2022", "ed25519"
+    bound = {"challenge": "3XsfIqS2VNnMNCvdQXYv", "domain": "gateway.example"}
+    signer = our_signer(kind)
+    holder = signer.verification_method.partition("#")[0]
+    unsigned = credential(holder)
+    unsigned["credentialSubject"]["degree"] = [unsigned["credentialSubject"]["degree"]] * 2
+    one = add_proof(unsigned, cryptosuite=suite, signer=signer, created_ms=NOW_MS, json_ld=json_ld)
+    assert their_verdict(one, suite, partner)
+    secret = partner.ask("key", kind=kind)
+    both = presentation(secret["controller"], one)
+    signed = partner.ask(
+        "present", suite=suite, kind=kind, secret=secret, presentation=both, contexts=CONTEXTS, **bound
+    )["document"]
+    assert _presented(signed, json_ld, **bound)
+    ours_signed = add_proof(
+        presentation(holder, one),
+        cryptosuite=suite, signer=signer, created_ms=NOW_MS, proof_purpose="authentication", json_ld=json_ld, **bound,
+    )  # fmt: skip
+    answer = partner.ask("verify-presentation", suite=suite, presentation=ours_signed, contexts=CONTEXTS, **bound)
+    assert answer["verified"], answer
+
+
 def _presented(document: Json, json_ld: JsonLdProcess, *, challenge: str, domain: str) -> bool:
     try:
         verify_proof_set(
