@@ -10,9 +10,8 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,12 +20,13 @@ from did_methods.codec import base64url_encode
 from registry.adapters.didkit_process import DidkitProcess
 from registry.adapters.https_fetcher import HttpsFetcher
 from registry.adapters.key_file import KeyRing
-from registry.adapters.registry_keys import KeysMissingError, load_registry_keys, make_registry_keys
+from registry.adapters.registry_keys import KeysMissingError, load_registry_keys
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.bootstrap_credentials import CredentialRoom, open_credentials
-from registry.config import SettingError, Settings, check_settings
+from registry.bootstrap_first_start import GenesisMismatchError, begin_log, check_genesis, make_first_keys, new_origin
+from registry.config import SettingError, Settings
 from registry.decisions.policy import PolicyPack
-from registry.errors import ConflictError, DependencyError
+from registry.errors import DependencyError
 from registry.history.state import Genesis, LogState
 from registry.limits import DID_LOGS_WITNESSED
 from registry.log.note import NoteSigner
@@ -34,9 +34,6 @@ from registry.services.admission import RegistrationRates, restore_budgets
 from registry.services.agent import AgentService
 from registry.services.authority import (
     Authority,
-    FirstKeys,
-    opening_statements,
-    operator_registration,
 )
 from registry.services.challenge import Challenges
 from registry.services.credential import CredentialService
@@ -50,7 +47,7 @@ from registry.services.observation import ObservationService
 from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
-from registry.services.sequencer import Sequencer, Submission
+from registry.services.sequencer import Sequencer
 from registry.services.snapshot import Snapshots, load_state
 from registry.services.status import StatusService
 from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
@@ -62,13 +59,6 @@ from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
 
 _LOG = logging.getLogger(__name__)
-
-
-class GenesisMismatchError(ConflictError):
-    """The settings name another origin, public URL or profile than entry 0 pins."""
-
-    code = "genesis_mismatch"
-    title = "The settings disagree with the log's entry 0"
 
 
 class PolicyFolderError(DependencyError):
@@ -177,17 +167,17 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     store = LogStore(database)
     size, _ = store.head()
     fresh = size == 0
-    rings, first = _first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
+    rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
     loaded = load_state(store, size)
     state = loaded.state
     budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
     sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
     challenges = Challenges()
-    origin = _origin(settings) if fresh else _check_genesis(settings, state)
+    origin = new_origin(settings) if fresh else check_genesis(settings, state)
     note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
     if first is not None:
-        _begin(sequencer, authority, challenges, first, settings, note_signer, clock)
+        begin_log(sequencer, authority, challenges, first, settings, note_signer, clock)
     genesis = state.head.genesis
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
@@ -322,71 +312,6 @@ def load_policy(folder: Path | None) -> PolicyPack:
         raise PolicyFolderError(f"a .cedar, a .cedarschema and a .json file are needed in {folder.name}")
     policies, schema, manifest = (path.read_bytes() for path in files.values() if path is not None)
     return PolicyPack.load(policies, schema, manifest)
-
-
-# ---------------------------------------------------------------- first start
-
-
-def _first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], FirstKeys]:
-    parts = urlsplit(settings.public_url)
-    now_ms = 0 if settings.profile == "replay" else clock.now_ms()
-    rings, entries = make_registry_keys(settings.keys_dir, host=parts.hostname or "", port=parts.port, now_ms=now_ms)
-    return rings, FirstKeys(
-        rings["registry-did"],
-        rings["operator-root"],
-        rings["operator-agent"],
-        entries["registry-did"],
-        entries["operator-agent"],
-    )
-
-
-def _origin(settings: Settings) -> str:
-    return settings.origin or f"{urlsplit(settings.public_url).netloc}/{secrets.token_hex(4)}"
-
-
-def _begin(
-    sequencer: Sequencer,
-    authority: Authority,
-    challenges: Challenges,
-    first: FirstKeys,
-    settings: Settings,
-    note_signer: NoteSigner,
-    clock: Clock,
-) -> None:
-    """Log entries 0 to 3, then the operator's own agent as 4 and 5, then the epoch that gives it its voice."""
-    now_ms = 0 if settings.profile == "replay" else clock.now_ms()
-    opening = Submission(
-        opening_statements(
-            first,
-            origin=note_signer.name,
-            public_url=settings.public_url,
-            profile=settings.profile,
-            log_key=note_signer.key.to_text(),
-            now_ms=now_ms,
-        )
-    )
-    challenge, _ = challenges.issue(now_ms=now_ms)
-    challenges.take(challenge, now_ms=now_ms)
-    registration = Submission(operator_registration(first, origin=note_signer.name, challenge=challenge, now_ms=now_ms))
-    group = [opening, authority.epoch_submission(), registration, authority.epoch_submission()]
-    sequencer.append(group)
-    for submission in group:
-        submission.future.result()
-
-
-def _check_genesis(settings: Settings, state: LogState) -> str:
-    genesis = state.head.genesis
-    if genesis is None:
-        raise KeysMissingError("the log has no genesis")
-    for name, ours, pinned in (
-        ("public_url", settings.public_url, genesis.public_url),
-        ("profile", settings.profile, genesis.profile),
-        ("origin", settings.origin or genesis.origin, genesis.origin),
-    ):
-        if ours != pinned and name not in settings.defaulted:
-            raise GenesisMismatchError(f"{name} is {ours} here and {pinned} in entry 0")
-    check_settings(replace(settings, public_url=genesis.public_url, profile=genesis.profile))
-    return genesis.origin
 
 
 def new_bearer_key() -> tuple[str, bytes]:

@@ -12,6 +12,7 @@ import typer
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode
 from did_methods.codec_errors import CodecError
+from registry.cli.event_command import EventCommand
 from registry.cli.files import DocumentUnreadableError, read_document
 from registry.cli.options import As, Context, Did, Url, json_option, load_agent, named_did
 from registry.cli.output import Json, short_did
@@ -290,5 +291,5 @@ def _write(document: dict[str, Any], out: Path | None) -> None:
 def register(app: typer.Typer) -> None:
     """Add these sub-commands."""
     for function in (delegate, affiliate, dispute, attest, record):
-        app.command()(function)
+        app.command(cls=EventCommand)(function)
     app.add_typer(receipts, name="receipt")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from did_methods.codec import base64url_encode
+from registry.cli.event_command import EventCommand
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
 from registry.errors import DependencyError
@@ -82,7 +83,7 @@ def _cosigned(note: bytes, file: Path) -> dict[str, str]:
     return {one.name: format_timestamp(times[one.key] * 1_000) for one in policy.witnesses if one.key in times}
 
 
-@app.command()
+@app.command(cls=EventCommand)
 def proof(
     entry: Annotated[str, typer.Argument(metavar="EVENT|INDEX", help="An event id, or a log index.")],
     url: Url = None,

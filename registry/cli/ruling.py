@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from registry.cli.event_command import EventCommand
 from registry.cli.options import KeyFile, Url, as_operator
 from registry.cli.output import Json, Output
 
@@ -36,4 +37,4 @@ def ruling(
 
 def register(app: typer.Typer) -> None:
     """Add this sub-command."""
-    app.command()(ruling)
+    app.command(cls=EventCommand)(ruling)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from did_methods.canonical import canonicalize
+from registry.cli.event_command import EventCommand
 from registry.cli.options import As, Context, Did, Url, load_agent
 from registry.cli.output import Json, short_did
 from registry.cli.private import Disclosures, Private, kept_in, parse_private, tell_receipt
@@ -100,4 +101,4 @@ def grant(
 def register(app: typer.Typer) -> None:
     """Add these sub-commands."""
     for function in (vouch, report, revoke, grant):
-        app.command()(function)
+        app.command(cls=EventCommand)(function)

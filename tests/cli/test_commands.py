@@ -190,6 +190,16 @@ def test_the_log(shell: Shell) -> None:
     assert "entry_not_found" in shell("log", "proof", "999999", code=5)
 
 
+@pytest.mark.parametrize("event", ["-" + "4" * 42, "--" + "h" * 40 + "A", "-h" + "A" * 41])
+def test_an_event_id_may_begin_like_an_option(shell: Shell, event: str) -> None:
+    """One id in 64 begins with a hyphen: it is looked up like any other, wherever it stands among the options."""
+    shell.agent("alice", "--method", "key")
+    assert "event_not_found" in shell("log", "proof", event, code=5)
+    assert "event_not_found" in shell("log", "proof", "--json", event, code=5)
+    assert "event_not_found" in shell("revoke", event, "--as", "alice.json", code=5)
+    assert "Usage" in shell("log", "proof", "--nonsense", code=2)
+
+
 def test_quarantine_release_revoke(shell: Shell) -> None:
     """The operator suspends and releases; the operator root revokes for ever."""
     did = shell.agent("alice", "--method", "key")
