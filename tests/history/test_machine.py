@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from did_methods.webvh_state import WebvhState
 from registry.history.replay import replay_leaf, verify_leaf
 from registry.history.snapshot import dump_state, load_state
 from registry.history.state import LogState, scid_of
+from registry.history.subject_state import SubjectState, all_states, changed_states, record_of, touched_states
 from tests.support import evidence
 from tests.support.drafts import fingerprint
 from tests.support.identity_log import (
@@ -36,6 +38,13 @@ PLACES = ["away.example", "registry.example:agents:other", "registry.example:age
 KEYS = st.lists(st.sampled_from(["first", "second"]), unique=True)
 CONTEXTS = st.sampled_from([None, None, "coding", "pay"])
 WAITS = st.sampled_from([0, SECOND_MS, HOUR_MS, DAY_MS, 40 * DAY_MS])
+
+
+def set_rows(rows: dict[str, bytes], changes: Mapping[str, SubjectState | None]) -> None:
+    """Bring the records of subjects up to date, as whoever keeps the state map does."""
+    rows |= {subject: record_of(state) for subject, state in changes.items() if state is not None}
+    for subject in [subject for subject, state in changes.items() if state is None]:
+        rows.pop(subject, None)
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -267,15 +276,24 @@ class LogMachine(RuleBasedStateMachine):
         assert [verify_leaf(draft, leaf.data) for leaf in self.log.leaves] == self.log.leaves
         draft.commit()
         draft = replayed.draft()
+        rows: dict[str, bytes] = {}
         for start in range(0, len(self.log.leaves), 5):
             for leaf in self.log.leaves[start : start + 5]:
                 replay_leaf(draft, leaf.data)
+            late = dict(rows)
+            live_before = set(replayed.tables.live)
+            set_rows(rows, touched_states(draft))
             draft.commit()  # and used again, twice of three times
+            set_rows(late, changed_states(replayed.tables, since=start, live_before=live_before))
+            assert late == rows
             if start % 15 == 0:
                 replayed = load_state(dump_state(replayed))
                 draft = replayed.draft()
         assert verified == self.log.state
         assert replayed == self.log.state
+        everything: dict[str, bytes] = {}
+        set_rows(everything, all_states(self.log.state.tables))
+        assert rows == everything
 
 
 TestLog = LogMachine.TestCase
