@@ -1,4 +1,4 @@
-"""`bonafides log …`: the log's newest checkpoint, and the proof that an entry is in it."""
+"""`bonafides log …`: the log's newest checkpoint here; its entries and their proofs in ``log_read.py``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from did_methods.codec import base64url_encode
 from registry.cli.event_command import EventCommand
+from registry.cli.log_read import prove, show, tail
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
 from registry.errors import DependencyError
@@ -21,7 +22,9 @@ class PolicyUnreadableError(DependencyError):
     title = "The policy file cannot be read"
 
 
-app = typer.Typer(no_args_is_help=True, help="Check the log: newest checkpoint, proof that an entry is in it.")
+app = typer.Typer(
+    no_args_is_help=True, help="Check the log, show its entries, prove that they are in it, follow new ones."
+)
 
 
 @app.command()
@@ -83,33 +86,8 @@ def _cosigned(note: bytes, file: Path) -> dict[str, str]:
     return {one.name: format_timestamp(times[one.key] * 1_000) for one in policy.witnesses if one.key in times}
 
 
-@app.command(cls=EventCommand)
-def proof(
-    entry: Annotated[str, typer.Argument(metavar="EVENT|INDEX", help="An event id, or a log index.")],
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
-    """Prove that an entry is in the log: recompute its hash, verify the path to the signed root.
-
-    Example: bonafides log proof 17
-    """
-    from registry.client.transport import did_segment
-    from registry.client.view import parse_event
-
-    view = look_at(url)
-    if entry.isdigit():
-        place = view.entry_place(int(entry))
-    else:
-        place, _ = parse_event(view.transport.get(f"/v1/events/{did_segment(entry)}"))
-    verified = view.verify_included(place)
-    head, output = verified.checkpoint, Output(as_json=as_json)
-    output.result(
-        {"index": place.index, "leafHash": place.leaf_hash, "treeSize": head.size, "origin": head.origin},
-        lambda: output.print(
-            f"entry {place.index} is in the log {head.origin}\n"
-            f"leaf hash {place.leaf_hash}, under the signed checkpoint of size {head.size}"
-        ),
-    )
+for function in (show, prove, tail):
+    app.command(cls=EventCommand)(function)
 
 
 def register(main: typer.Typer) -> None:

@@ -51,7 +51,7 @@ COMMANDS = (
     Row("verify", "verify", _CHECK, "Verify a credential or presentation in a file."),
     Row("disclosure", "disclosure", _CHECK, "Check what was said privately against the public log."),
     Row("credential", "credential", _CHECK, "Issue, verify, show and revoke credentials of any kind."),
-    Row("log", "log", _CHECK, "Check the log: newest checkpoint, proof that an entry is in it."),
+    Row("log", "log", _CHECK, "Check the log, show its entries, prove that they are in it, follow new ones."),
     Row("audit", "audit", _CHECK, "Recompute everything from the public log and compare."),
     Row("epoch", "epoch", _OPERATE, "Log an epoch: voices are computed anew."),
     Row("root", "root", _OPERATE, "Show and change the roots that voices come from."),

@@ -106,7 +106,7 @@ def _credential(document: dict[str, Any], keys: _Keys, now_ms: int) -> tuple[dic
     else:
         unchecked.append("whether the issuer is an agent in good standing (--url asks its registry)")
     if credential.kind.logged:
-        unchecked.append("whether it is in a log (bonafides log proof EVENT)")
+        unchecked.append("whether it is in a log (bonafides log prove EVENT)")
     return facts, unchecked
 
 

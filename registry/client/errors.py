@@ -75,6 +75,13 @@ class LogProofError(VerificationError):
     title = "The log's proof does not hold"
 
 
+class LogEntryMissingError(NotFoundError):
+    """No signed checkpoint covers the entry: it is not in the log, or not yet."""
+
+    code = "log_entry_missing"
+    title = "The newest checkpoint does not cover this entry"
+
+
 class AgentKeyMissingError(NotFoundError):
     """There is no key of an agent where it was looked for."""
 

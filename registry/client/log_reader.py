@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from registry.audit.reader import Portion
 from registry.client.errors import RegistryAnswerError, RegistryRefusedError
+from registry.client.tile_folder import FolderTransport
 from registry.client.transport import Transport, did_segment
 from registry.log.tile import TILE_WIDTH, TileContentError, entries_path, tile_hashes, tile_path
 
@@ -31,10 +32,10 @@ class LogReader:
     """Reads a registry's public log, and what it says of agents.
 
     Args:
-        transport: to the registry, or to any place that serves its log.
+        transport: to the registry, or to any place that serves its log; a folder of tiles is one.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport | FolderTransport) -> None:
         self._transport = transport
 
     def description(self) -> dict[str, Any]:
@@ -44,6 +45,15 @@ class LogReader:
             RegistryError: as `Transport.get`.
         """
         return self._transport.get("/log.json")
+
+    def first_key(self) -> str:
+        """Return the verifier key that the log names as its own; empty text where it names none.
+
+        Raises:
+            RegistryError: as `Transport.get`.
+        """
+        keys = self.description().get("verifier_keys")
+        return str(keys[0]) if isinstance(keys, list) and keys else ""
 
     def checkpoint(self) -> bytes:
         """Return the newest checkpoint note; nothing is verified.
@@ -76,6 +86,15 @@ class LogReader:
             finally:
                 for one in waiting:
                     one.cancel()
+
+    def entry(self, index: int, size: int) -> bytes | None:
+        """Return one entry of a tree of that size, None where it is not served.
+
+        Raises:
+            RegistryUnreachableError: ``registry_unreachable``.
+        """
+        entries = self._portion(index // TILE_WIDTH, index, size).entries
+        return entries[0] if entries else None
 
     def hashes(self, level: int, number: int, width: int) -> tuple[bytes, ...]:
         """Return the hashes of a tile, none where it is not served or malformed."""

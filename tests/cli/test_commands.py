@@ -181,23 +181,23 @@ def test_the_log(shell: Shell) -> None:
     assert first["extends"] is None
     shell.agent("alice", "--method", "key")
     vouch = shell.json("vouch", bob, "--as", "alice.json")
-    assert shell.json("log", "proof", vouch["event"])["index"] == vouch["index"]
-    assert f"entry {vouch['index']} is in the log" in shell("log", "proof", str(vouch["index"]))
+    assert shell.json("log", "prove", vouch["event"])["index"] == vouch["index"]
+    assert f"entry {vouch['index']} is in the log" in shell("log", "prove", str(vouch["index"]))
     assert shell.json("log", "checkpoint", "--pin", "pin")["extends"] == first["size"]
     assert "extends" in shell("log", "checkpoint", "--pin", "pin")
     Path("pin").write_bytes(Path("pin").read_bytes().replace(b"\n", b"\n ", 1))
     assert "note_signature_invalid" in shell("log", "checkpoint", "--pin", "pin", code=4)
-    assert "entry_not_found" in shell("log", "proof", "999999", code=5)
+    assert "log_entry_missing" in shell("log", "prove", "999999", code=5)
 
 
 @pytest.mark.parametrize("event", ["-" + "4" * 42, "--" + "h" * 40 + "A", "-h" + "A" * 41])
 def test_an_event_id_may_begin_like_an_option(shell: Shell, event: str) -> None:
     """One id in 64 begins with a hyphen: it is looked up like any other, wherever it stands among the options."""
     shell.agent("alice", "--method", "key")
-    assert "event_not_found" in shell("log", "proof", event, code=5)
-    assert "event_not_found" in shell("log", "proof", "--json", event, code=5)
+    assert "event_not_found" in shell("log", "prove", event, code=5)
+    assert "event_not_found" in shell("log", "prove", "--json", event, code=5)
     assert "event_not_found" in shell("revoke", event, "--as", "alice.json", code=5)
-    assert "Usage" in shell("log", "proof", "--nonsense", code=2)
+    assert "Usage" in shell("log", "prove", "--nonsense", code=2)
 
 
 def test_quarantine_release_revoke(shell: Shell) -> None:
