@@ -1,4 +1,4 @@
-"""Bytes sealed under a passphrase: Argon2id stretches it, XChaCha20-Poly1305 seals with what it belongs to.
+"""Bytes sealed under a passphrase or a key: Argon2id stretches the one, XChaCha20-Poly1305 seals with what it belongs to.
 
 Decides the algorithms and how much work a stranger's file may ask for. Salt and nonce are arguments: nothing is drawn
 here. A wrong passphrase and an altered file are one error, because nobody can tell them apart.
@@ -18,6 +18,7 @@ from did_methods.errors import DidError
 
 SALT_BYTES: Final = bindings.crypto_pwhash_SALTBYTES
 NONCE_BYTES: Final = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+KEY_BYTES: Final = bindings.crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 OPERATIONS: Final = 3
 MEMORY_BYTES: Final = 67_108_864
 """64 MiB and three passes, about a fifth of a second; RFC 9106 4's second choice."""
@@ -28,7 +29,7 @@ MAX_PASSPHRASE_BYTES: Final = 1_024
 
 
 class SealError(DidError):
-    """The passphrase is not the one, or the sealed bytes or what they belong to were altered."""
+    """The passphrase (or key) is not the one, or the sealed bytes or what they belong to were altered."""
 
     code = "seal_broken"
     title = "Wrong passphrase, or the file was altered"
@@ -76,8 +77,7 @@ def seal(data: bytes, passphrase: str, *, parameters: SealParameters, nonce: byt
     Raises:
         DidError: passphrase_invalid, seal_parameters.
     """
-    key = _stretch(passphrase, parameters)
-    return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(data, belongs_to, nonce, key)
+    return seal_under(_stretch(passphrase, parameters), data, nonce=nonce, belongs_to=belongs_to)
 
 
 def unseal(sealed: bytes, passphrase: str, *, parameters: SealParameters, nonce: bytes, belongs_to: bytes) -> bytes:
@@ -86,7 +86,27 @@ def unseal(sealed: bytes, passphrase: str, *, parameters: SealParameters, nonce:
     Raises:
         DidError: seal_broken, passphrase_invalid, seal_parameters.
     """
-    key = _stretch(passphrase, parameters)
+    return unseal_under(_stretch(passphrase, parameters), sealed, nonce=nonce, belongs_to=belongs_to)
+
+
+def seal_under(key: bytes, data: bytes, *, nonce: bytes, belongs_to: bytes) -> bytes:
+    """Return data sealed under a key.
+
+    Args:
+        key: 32 bytes.
+        data: what is secret.
+        nonce: 24 random bytes, never used twice.
+        belongs_to: public bytes that the sealed ones cannot be moved away from.
+    """
+    return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(data, belongs_to, nonce, key)
+
+
+def unseal_under(key: bytes, sealed: bytes, *, nonce: bytes, belongs_to: bytes) -> bytes:
+    """Return what was sealed; arguments as for ``seal_under``.
+
+    Raises:
+        DidError: seal_broken.
+    """
     try:
         return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, belongs_to, nonce, key)
     except (CryptoError, ValueError, TypeError):
@@ -105,7 +125,7 @@ def _stretch(passphrase: str, parameters: SealParameters) -> bytes:
     if not reasonable:
         raise SealParametersError
     return bindings.crypto_pwhash_alg(
-        bindings.crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+        KEY_BYTES,
         text,
         parameters.salt,
         parameters.operations,

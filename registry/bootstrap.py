@@ -39,6 +39,7 @@ from registry.services.challenge import Challenges
 from registry.services.credential import CredentialService
 from registry.services.decision import DecisionService
 from registry.services.did_witness import DidWitness
+from registry.services.erasure import ErasureRoom, open_erasure
 from registry.services.event import EventService
 from registry.services.hosted_dids import HostedDids
 from registry.services.hosting import HostingService
@@ -96,6 +97,7 @@ class Registry:
     did_witness: DidWitness
     witnessing: Witnessing
     credential_room: CredentialRoom
+    erasure_room: ErasureRoom
 
     @property
     def credentials(self) -> CredentialService:
@@ -116,7 +118,12 @@ class Registry:
         """Start the writer, the recorder and the publisher."""
         self.recorder.start()
         self.witnessing.publisher.start()
-        self.sequencer.start(self._epoch_if_due, _retried(self.log.sign_if_grown), _retried(self.snapshots.save_if_due))
+        self.sequencer.start(
+            self._epoch_if_due,
+            _retried(self.log.sign_if_grown),
+            _retried(self.snapshots.save_if_due),
+            _retried(self.erasure_room.erasure.carry_out_if_due),
+        )
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
@@ -181,7 +188,6 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     genesis = state.head.genesis
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
-    recorder = DecisionRecorder(DecisionStore(database))
     hosting = HostingService(sequencer=sequencer, store=store, genesis=genesis)
     fetcher = _fetcher(settings)
     resolution = _resolution(
@@ -191,6 +197,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
     room = open_credentials(settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock)
+    erasure_room = open_erasure(settings.erasure_keys_dir, sequencer, authority, clock, store, database)
     log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
     return Registry(
         settings=settings,
@@ -204,11 +211,9 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         agents=AgentService(
             sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
         ),
-        events=EventService(
-            sequencer=sequencer, authority=authority, clock=clock, hosting=hosting, observations=observations
-        ),
+        events=_events(sequencer, authority, clock, hosting, observations, erasure_room),
         decisions=_decisions(sequencer, pack, clock, challenges, observations, room.statuses),
-        recorder=recorder,
+        recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
         challenges=challenges,
@@ -220,6 +225,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
         credential_room=room,
+        erasure_room=erasure_room,
         witnessing=_witnessing(settings, genesis, log, store, database, rings["log-witness"], clock),
     )
 
@@ -237,6 +243,24 @@ def _witnessing(
     key = ring.keys["signing"]
     return open_witnessing(
         chosen, genesis=genesis, log=log, entries=store, database=database, cosigning_key=key, clock=clock
+    )
+
+
+def _events(
+    sequencer: Sequencer,
+    authority: Authority,
+    clock: Clock,
+    hosting: HostingService,
+    observations: ObservationService,
+    room: ErasureRoom,
+) -> EventService:
+    return EventService(
+        sequencer=sequencer,
+        authority=authority,
+        clock=clock,
+        hosting=hosting,
+        observations=observations,
+        openings=room.openings,
     )
 
 

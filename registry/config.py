@@ -44,6 +44,7 @@ class Settings:
         policy_dir: a folder with a policy pack; None is the built-in baseline.
         profile: ``live`` or ``replay``; pinned in entry 0.
         tls_cert, tls_key: PEM files; plain HTTP without.
+        erasure_keys_folder: of the keys that openings are sealed under, shared by replicas; below data_dir by default.
         tiles_dir: a folder to publish the log in, beside the database; None for none.
         witness_policy: a file that names the witnesses to ask, and the quorum; None asks nobody.
         witness_budget: requests to one witness in a day; None is the limit of this product.
@@ -65,6 +66,7 @@ class Settings:
     tiles_dir: Path | None = None
     witness_policy: Path | None = None
     witness_budget: int | None = None
+    erasure_keys_folder: Path | None = None
     fetch_overrides: tuple[FetchOverride, ...] = ()
     defaulted: frozenset[str] = frozenset()
 
@@ -72,6 +74,11 @@ class Settings:
     def keys_dir(self) -> Path:
         """The folder of the registry's private keys."""
         return self.data_dir / "keys"
+
+    @property
+    def erasure_keys_dir(self) -> Path:
+        """The folder of the keys that openings are sealed under."""
+        return self.erasure_keys_folder or self.data_dir / "erasure-keys"
 
 
 def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -108,6 +115,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         tiles_dir=_path(pick("tiles_dir", None)),
         witness_policy=_path(pick("witness_policy", None)),
         witness_budget=_budget(pick("witness_budget", None)),
+        erasure_keys_folder=_path(pick("erasure_keys_dir", None)),
         fetch_overrides=parse_fetch_overrides(str(pick("fetch_overrides", ""))),
         defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )

@@ -54,6 +54,8 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/quarantines"): _Note(body=_JSON, caller="operator"),
     ("post", "/v1/releases"): _Note(body=_JSON, caller="operator"),
     ("post", "/v1/rulings"): _Note(body=_JSON, caller="operator"),
+    ("post", "/v1/erasures"): _Note(body=_JSON),
+    ("get", "/v1/events/{event_id}/openings"): _Note(caller="operator"),
     ("get", "/contexts/bonafides/v1"): _Note(answer="application/ld+json"),
     ("post", "/credentials/issue"): _Note(body=_JSON, caller="operator"),
     ("post", "/issuers/{suite}/credentials/issue"): _Note(body=_JSON, caller="operator"),

@@ -45,6 +45,7 @@ _STATUS_BY_CODE = {
     "too_many_contexts": 409,
     "did_log_full": 409,
     "did_document_gone": 410,
+    "openings_erased": 410,
     "did_representation_not_supported": 406,
     "did_resolution_busy": 503,
     "media_type_unsupported": 415,

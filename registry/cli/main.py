@@ -56,6 +56,7 @@ COMMANDS = (
     Row("epoch", "epoch", _OPERATE, "Log an epoch: voices are computed anew."),
     Row("root", "root", _OPERATE, "Show and change the roots that voices come from."),
     Row("ruling", "ruling", _OPERATE, "Rule on a disputed report."),
+    Row("erase", "erase", _OPERATE, "Erase what was said privately: openings, and nothing else."),
     Row("gateway", "gateway", _OPERATE, "Give and take away the keys of gateways."),
     Row("witness", "witness", _OPERATE, "Witness other logs, and verify evidence of split views."),
     Row("policy", "policy", _OPERATE, "Show a policy pack, or check one."),

@@ -103,6 +103,23 @@ class Operator:
         """
         return self._transport.post("/v1/rulings", {"dispute": dispute, "ruling": ruling, "reason": reason})
 
+    def erase(self, *, did: str | None = None, event: str | None = None) -> dict[str, Any]:
+        """Erase openings for good: all that an agent is a party to, or those of one event. Nothing else is erased.
+
+        Args:
+            did: the agent; or else
+            event: event id.
+
+        Returns:
+            The registry's answer: ``erasure`` with the number of openings, and the signed acceptance.
+        """
+        return self._transport.post("/v1/erasures", {"did": did} if event is None else {"event": event})
+
+    def openings(self, event: str) -> list[str]:
+        """Return the disclosures that the registry keeps for an event."""
+        found = self._transport.get(f"/v1/events/{event}/openings").get("openings")
+        return [str(one) for one in found] if isinstance(found, list) else []
+
     def add_gateway(self, name: str, *, role: str = "gateway") -> str:
         """Add a caller and return its bearer key, which is shown this once.
 

@@ -27,6 +27,7 @@ from registry.credentials.issue_evidence import (
     issue_attestation,
     issue_delegation,
     issue_dispute,
+    issue_erasure_request,
     issue_receipt,
 )
 from registry.credentials.kinds import KINDS_BY_NAME
@@ -344,3 +345,24 @@ class Recorder(Speaker):
         Spec: specs/kinds/standing.md
         """
         return self.view().standing_credential(did or self.did, context=context)
+
+    # ------------------------------------------------------------ erasing what was said privately
+
+    def erase(self, event: str | None = None) -> dict[str, Any]:
+        """Have the registry erase openings that are this agent's to erase; the public log stays as it is.
+
+        Args:
+            event: id of an event that this agent is a party to; None for all openings that it is a party to.
+
+        Returns:
+            The registry's answer: ``erasure`` with the number of openings, and the signed acceptance of its log entry.
+
+        Raises:
+            BonafidesError: ``registry_refused``, ``registry_unreachable``.
+
+        Spec: specs/erasure.md
+        """
+        target = None if event is None else base64url_decode(event)
+        request = issue_erasure_request(event=target, **self._issuing(statement=True))
+        self.view().identity()  # nothing is sent to another registry than before
+        return dict(self.view().transport.post("/v1/erasures", {"request": request}))

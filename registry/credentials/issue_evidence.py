@@ -67,6 +67,27 @@ def issue_affiliation(
     )
 
 
+def issue_erasure_request(
+    *, signer: Signer, uuid: str, now_ms: int, domain: str, event: bytes | None = None
+) -> dict[str, Any]:
+    """Issue an order to a registry: erase the openings of one event, or all that the signer is a party to.
+
+    Args:
+        signer: a key of the agent.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+        event: event id, 32 bytes; None for everything.
+
+    Raises:
+        ParseError: the codes of `parse_credential`.
+
+    Spec: specs/kinds/erasure_request.md
+    """
+    members = {"id": signer_did(signer), "event": None if event is None else base64url_encode(event)}
+    return issue_credential("erasure_request", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
 def issue_dispute(
     *,
     signer: Signer,

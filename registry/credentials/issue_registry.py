@@ -288,6 +288,29 @@ def issue_ruling(
     return issue_credential("ruling", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
 
 
+def issue_erasure(
+    *, signer: Signer, subject: str, openings: int, uuid: str, now_ms: int, domain: str, event: bytes | None = None
+) -> dict[str, Any]:
+    """Issue an erasure: the openings of one event, or all that an agent is a party to, are destroyed for good.
+
+    Args:
+        signer: the registry DID.
+        subject: DID of the agent.
+        openings: how many there were.
+        uuid: version 4 UUID text.
+        now_ms: milliseconds since the epoch.
+        domain: the log's origin.
+        event: event id, 32 bytes; None for all of the agent's.
+
+    Raises:
+        ParseError: subject_is_issuer and the other codes of `parse_credential`.
+
+    Spec: specs/erasure.md
+    """
+    members = {"id": subject, "openings": openings, "event": None if event is None else base64url_encode(event)}
+    return issue_credential("erasure", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
+
+
 @dataclass(frozen=True, slots=True)
 class StandingFigures:
     """What a standing says, as the log gives it.

@@ -200,6 +200,17 @@ AGENT_KINDS: Final[tuple[Kind, ...]] = (
         has_status=True,
     ),
     make_kind(
+        "AgentErasureCredential",
+        "erasure_request",
+        Object({"id": DID}, {"event": DIGEST}),
+        signer="agent",
+        logged=False,
+        # It orders something, so it is bound to the log and the minute as if it were logged.
+        log_statement=True,
+        subject_rule="self",
+        proof_expires=False,
+    ),
+    make_kind(
         "AgentStandingCredential",
         "standing",
         Object(

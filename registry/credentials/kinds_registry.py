@@ -94,6 +94,15 @@ REGISTRY_KINDS: Final[tuple[Kind, ...]] = (
         signer="registry",
     ),
     make_kind(
+        "RegistryErasureCredential",
+        "erasure",
+        # Whose openings, and how many there were: no names, no digests of what was erased.
+        Object({"id": DID, "openings": INDEX}, {"event": DIGEST}),
+        signer="registry",
+        subject_rule="other",
+        proof_expires=False,
+    ),
+    make_kind(
         "RegistryAcceptanceCredential",
         "acceptance",
         Object({"origin": ORIGIN, "accepted": ListOf(_ACCEPTED, 1_000, distinct=False)}),

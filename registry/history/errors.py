@@ -64,6 +64,20 @@ class AgentRevokedError(DeniedError):
     title = "The agent is revoked"
 
 
+class NothingToEraseError(NotFoundError):
+    """No event of that id is in the log, or the agent is no party to it."""
+
+    code = "nothing_to_erase"
+    title = "There is no such event of this agent"
+
+
+class ErasureRepeatedError(ConflictError):
+    """The openings of this event, or of this agent, were erased before."""
+
+    code = "erasure_repeated"
+    title = "These openings were erased before"
+
+
 class StateTransitionError(ConflictError):
     """The agent's state does not allow this change."""
 

@@ -41,6 +41,7 @@ from registry.history.rules_evidence import (
     admit_affiliation,
     admit_attestation,
     admit_dispute,
+    admit_erasure,
     admit_receipt,
     admit_ruling,
 )
@@ -308,4 +309,5 @@ _CREDENTIAL_RULES: dict[str, Callable[[Draft, UnverifiedCredential, Place], None
     "receipt": admit_receipt,
     "action_record": admit_action_record,
     "attestation": admit_attestation,
+    "erasure": admit_erasure,
 }

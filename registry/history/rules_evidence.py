@@ -1,4 +1,4 @@
-"""The rules for badges, disputes and rulings, receipts, action records and attestations.
+"""The rules for badges, disputes and rulings, receipts, action records, attestations, and erasures of openings.
 
 None of them changes a score: rules version 1 counts vouches, reports and revocations only. Each function checks first and
 changes the draft last.
@@ -18,7 +18,9 @@ from registry.history.errors import (
     AttestationNonceError,
     DisputeNotOpenError,
     DisputeRepeatedError,
+    ErasureRepeatedError,
     NothingToDisputeError,
+    NothingToEraseError,
     SignerRoleError,
     SubjectStateError,
 )
@@ -131,6 +133,33 @@ def admit_attestation(draft: Draft, credential: UnverifiedCredential, place: Pla
     live = LiveStatement(place.index, "attestation", issuer.did, subject.did, None)
     replace_live(draft, credential.event_id, live)
     draft.attestations[credential.event_id] = _attestation(credential, live, place)
+
+
+def admit_erasure(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+    """Take note that openings are destroyed: of one event, or all of an agent whatever its state. The log keeps its leaves.
+
+    Raises:
+        SignerRoleError: ``signer_not_entitled``.
+        AgentUnknownError: ``agent_unknown``.
+        NothingToEraseError: ``nothing_to_erase``.
+        ErasureRepeatedError: ``erasure_repeated``.
+    """
+    check_signer(draft, credential)
+    agent = draft.find_agent(credential.subject_id)
+    if agent is None:
+        raise AgentUnknownError
+    named = credential.subject.get("event")
+    if agent.did in draft.erased_agents:
+        raise ErasureRepeatedError
+    if named is None:
+        draft.erased_agents[agent.did] = place.index
+        return
+    event_id = base64url_decode(named)
+    if event_id not in draft.events:
+        raise NothingToEraseError
+    if event_id in draft.erased_events:
+        raise ErasureRepeatedError
+    draft.erased_events[event_id] = place.index
 
 
 def _attestation(credential: UnverifiedCredential, live: LiveStatement, place: Place) -> Attestation:

@@ -1,7 +1,7 @@
 """The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
 
 Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
-Format ``bonafides/state/4``: one canonical JSON document; the score's tables ride in it as base64url.
+Format ``bonafides/state/5``: one canonical JSON document; the score's tables ride in it as base64url.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from registry.history.state import (
 from registry.reputation.continuity import NEW_CONTROL, ClassifiedChange, Control
 from registry.reputation.state import ReputationState
 
-FORMAT = "bonafides/state/4"
+FORMAT = "bonafides/state/5"
 MAX_BYTES = 4 << 30
 MAX_NODES = 1 << 31
 MAX_DEPTH = 64
@@ -77,6 +77,8 @@ def dump_state(state: LogState) -> bytes:
         ],
         "disputes": [[base64url_encode(report), *_dispute_wire(one)] for report, one in tables.disputes.items()],
         "attestations": [[base64url_encode(event), asdict(one)] for event, one in tables.attestations.items()],
+        "erasedAgents": tables.erased_agents,
+        "erasedEvents": [[base64url_encode(event), index] for event, index in tables.erased_events.items()],
         "silenced": sorted(state.silenced),
         "journal": [[c.index, c.did, c.was_silenced] for c in state.journal],
         "times": state.times,
@@ -113,6 +115,8 @@ def load_state(data: bytes) -> LogState:
         newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
         disputes={base64url_decode(row[0]): _dispute_from(row) for row in document["disputes"]},
         attestations={base64url_decode(event): Attestation(**one) for event, one in document["attestations"]},
+        erased_agents=dict(document["erasedAgents"]),
+        erased_events={base64url_decode(event): index for event, index in document["erasedEvents"]},
     )
     return LogState(
         head=_head_from(document["head"]),

@@ -63,7 +63,7 @@ class Tables:
     Keyed by the DID under which an agent first came (its canonical DID), but `aliases` (a later name to that DID),
     `logs` (SCID of a did:webvh log to the DID under which it first came, hosted or observed) and `paths` (path below the
     public URL to that DID). By event id: `events`, `live`, `attestations` (those that are live), and `disputes`, whose key
-    is the live report.
+    is the live report. `erased_agents` and `erased_events` hold the index of the erasure.
     """
 
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -79,6 +79,8 @@ class Tables:
     newest: dict[StatementKey, bytes] = field(default_factory=dict)
     disputes: dict[bytes, Dispute] = field(default_factory=dict)
     attestations: dict[bytes, Attestation] = field(default_factory=dict)
+    erased_agents: dict[str, int] = field(default_factory=dict)
+    erased_events: dict[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class Draft:
         self.newest = Overlay(tables.newest)
         self.disputes = Overlay(tables.disputes)
         self.attestations = Overlay(tables.attestations)
+        self.erased_agents = Overlay(tables.erased_agents)
+        self.erased_events = Overlay(tables.erased_events)
         self._overlays: tuple[Overlay[Any, Any], ...] = (
             self.agents,
             self.chains,
@@ -181,6 +185,8 @@ class Draft:
             self.newest,
             self.disputes,
             self.attestations,
+            self.erased_agents,
+            self.erased_events,
         )
         self.reputation: ReputationDraft = state.reputation.draft()
         self.silenced_changes: dict[str, bool] = {}

@@ -19,6 +19,7 @@ from registry.credentials.issue_registry import (
     StandingFigures,
     issue_acceptance,
     issue_epoch,
+    issue_erasure,
     issue_genesis,
     issue_key_observation,
     issue_quarantine,
@@ -160,6 +161,29 @@ class Authority:
             dispute=dispute,
             ruling=word,
             reason=reason,
+            uuid=str(uuid4()),
+            now_ms=head.last_time_ms if head.genesis is not None and head.genesis.profile == _REPLAY else now_ms,
+            domain=self._origin(),
+        )
+        return Submission([parse_statement(document)])
+
+    # ------------------------------------------------------------ erasures
+
+    def erasure(self, did: str, event_id: bytes | None, *, openings: int, now_ms: int) -> Submission:
+        """Return a submission that logs an erasure of openings.
+
+        Args:
+            did: canonical DID of the agent.
+            event_id: 32 bytes; None for all openings that the agent is a party to.
+            openings: how many there are.
+            now_ms: the wall clock.
+        """
+        head = self._state.head
+        document = issue_erasure(
+            signer=self._signer,
+            subject=did,
+            openings=openings,
+            event=event_id,
             uuid=str(uuid4()),
             now_ms=head.last_time_ms if head.genesis is not None and head.genesis.profile == _REPLAY else now_ms,
             domain=self._origin(),

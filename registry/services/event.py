@@ -13,7 +13,7 @@ from typing import Any
 
 from did_methods.errors import BonafidesError
 from registry.adapters.system_clock import Clock
-from registry.credentials.commitments import verify_openings
+from registry.credentials.commitments import Disclosure, verify_openings
 from registry.credentials.errors import KeyNotFoundError
 from registry.errors import ParseError
 from registry.history.errors import DidNotPublishedError, StatementKindError, WitnessOrderError
@@ -32,8 +32,9 @@ from registry.history.statement import (
 from registry.services.authority import Authority
 from registry.services.hosting import HostingService
 from registry.services.observation import KEY_ERRORS, ObservationService
+from registry.services.openings import Openings
 from registry.services.sequencer import Accepted, Outcome, Sequencer, Submission
-from registry.storage.log import Opening
+from registry.storage.opening import SealedOpening
 
 
 class EventFormError(ParseError):
@@ -54,6 +55,7 @@ class EventService:
         clock: Clock,
         hosting: HostingService,
         observations: ObservationService,
+        openings: Openings,
     ) -> None:
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
@@ -61,6 +63,7 @@ class EventService:
         self._clock = clock
         self._hosting = hosting
         self._observations = observations
+        self._openings = openings
         # Threads that verify batches at once only take the interpreter from one another and from the writer.
         self._batch_mutex = threading.Lock()
 
@@ -73,13 +76,14 @@ class EventService:
         Raises:
             BonafidesError: what parsing, verification or the log's rules refuse.
         """
-        statement, openings = self._prepare(body)
+        statement, disclosures = self._prepare(body)
         known = self._sequencer.find(statement.event_id)
         if known is not None:
             return known
         if isinstance(statement, RegistrationStatement):
             raise StatementKindError("agents register at POST /v1/agents")
-        submission = Submission([self._verified_after_a_look(statement)], openings=openings)
+        verified = self._verified_after_a_look(statement)
+        submission = Submission([verified], openings=self._seal(statement, disclosures))
         (outcome,) = self._sequencer.submit(submission).result()
         assert isinstance(outcome, Accepted)
         return outcome
@@ -92,7 +96,7 @@ class EventService:
         """
         outcomes: list[Outcome | None] = []
         waiting: list[Statement | VerifiedStatement] = []
-        openings: list[Opening] = []
+        openings: list[SealedOpening] = []
         with self._batch_mutex:
             prepared_bodies = [
                 body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, openings) for body in bodies
@@ -113,36 +117,43 @@ class EventService:
         return self._authority.acceptance(accepted)
 
     def _prepare_for_batch(
-        self, body: dict[str, Any], openings: list[Opening]
+        self, body: dict[str, Any], openings: list[SealedOpening]
     ) -> Statement | VerifiedStatement | BonafidesError:
         try:
-            statement, own = self._prepare(body)
+            statement, disclosures = self._prepare(body)
             if isinstance(statement, RegistrationStatement) and not self._is_replay:
                 return StatementKindError("agents register at POST /v1/agents")
             if statement.event_id in self._state.tables.events:
                 return statement
             verified = self._verified(statement)
+            openings.extend(self._seal(statement, disclosures))
         except BonafidesError as error:
             return error
-        openings.extend(own)
         return verified
 
-    def _prepare(self, body: dict[str, Any]) -> tuple[Statement, list[Opening]]:
+    def _seal(self, statement: Statement, disclosures: Sequence[Disclosure]) -> list[SealedOpening]:
+        if not isinstance(statement, CredentialStatement):
+            return []
+        return self._openings.seal(statement.credential, disclosures)
+
+    def _prepare(self, body: dict[str, Any]) -> tuple[Statement, Sequence[Disclosure]]:
         if "event" not in body or "proof" in body:
             statement = parse_statement(body)
             self._check_published(statement)
-            return statement, []
+            return statement, ()
         event, disclosures = body["event"], body.get("openings", [])
         if body.keys() - {"event", "openings"} or not isinstance(event, dict) or not isinstance(disclosures, list):
             raise EventFormError("send a signed statement, or event and openings")
         statement = parse_statement(event)
         self._check_published(statement)
         if not disclosures:
-            return statement, []
+            return statement, ()
         if not isinstance(statement, CredentialStatement):
             raise EventFormError("only credentials have openings")
         opened = verify_openings(statement.credential.subject, disclosures)
-        return statement, [Opening(statement.event_id, one.digest, one.text) for one in opened]
+        # Before the known id is answered: whoever sends again what was erased is told so.
+        self._openings.check_wanted(statement.credential)
+        return statement, opened
 
     def _check_published(self, statement: Statement) -> None:
         """Refuse what does not enter alone, or not here: witness proofs, a DID's first entry, one too many.

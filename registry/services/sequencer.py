@@ -34,7 +34,8 @@ from registry.history.statement import (
 )
 from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.tile import append_leaves
-from registry.storage.log import LogStore, Opening, StoredEntryError
+from registry.storage.log import LogStore, StoredEntryError
+from registry.storage.opening import SealedOpening
 
 _LOG = logging.getLogger(__name__)
 BATCH = 512
@@ -109,13 +110,13 @@ class Submission:
 
     Attributes:
         statements: parsed; verified where the keys were known outside.
-        openings: disclosures to keep beside them.
+        openings: sealed disclosures to keep beside them.
         together: all are accepted, one after the other, or none; else each stands for itself.
         prepare: for what depends on the state just before it, such as an epoch: makes the statements in the draft, or refuses.
     """
 
     statements: Sequence[Statement | VerifiedStatement]
-    openings: Sequence[Opening] = ()
+    openings: Sequence[SealedOpening] = ()
     together: bool = True
     prepare: Callable[[Draft, int], Sequence[Statement | VerifiedStatement]] | None = None
     future: Future[list[Outcome]] = field(default_factory=Future)
@@ -383,7 +384,7 @@ class _Batch:
     draft: Draft
     now_ms: int
     leaves: list[SequencedLeaf] = field(default_factory=list)
-    openings: list[Opening] = field(default_factory=list)
+    openings: list[SealedOpening] = field(default_factory=list)
 
 
 def _origin(draft: Draft) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from registry.errors import DependencyError
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest migration; a test compares it with the migrations folder."""
 
 _LOCK_WAIT_MS = 5_000
@@ -101,6 +101,20 @@ class Database:
         with self._reader_engine.connect() as connection:
             yield connection
 
+    def forget_deleted(self, *, rewrite: bool = False) -> bool:
+        """Let the write-ahead log hold nothing of what was deleted; False where a reader stood in the way.
+
+        Args:
+            rewrite: write the whole database anew first, which also takes what lay in pages from before.
+        """
+        if self.path is None:
+            return True
+        with self._writer_mutex:
+            if rewrite:
+                self._writer.exec_driver_sql("VACUUM")
+            row = self._writer.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+        return row is not None and row[0] == 0
+
     def close(self) -> None:
         """Close every connection and let go of the lock."""
         writer = getattr(self, "_writer", None)
@@ -145,6 +159,7 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.execute("PRAGMA cache_size=-65536")
+            cursor.execute("PRAGMA secure_delete=ON")  # what an erasure deletes leaves zeros in its page
         else:
             cursor.execute("PRAGMA query_only=ON")
             cursor.execute("PRAGMA wal_autocheckpoint=0")

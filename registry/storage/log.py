@@ -20,7 +20,8 @@ from registry.log.entry import parse_leaf
 from registry.log.merkle import NodeReader, RightEdge
 from registry.log.tile import TileId, tile_node_reader
 from registry.storage.engine import Database
-from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, OPENING, PARTY, SIGNED, SNAPSHOT, TILE
+from registry.storage.opening import SealedOpening, insert_openings
+from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
 
 TILE_WIDTH = 256
 _HASH = 32
@@ -58,15 +59,6 @@ class EntryRecord:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A disclosure that belongs to a logged event."""
-
-    event_id: bytes
-    digest: str
-    disclosure: str
-
-
 class LogStore:
     """The log in the database."""
 
@@ -79,7 +71,7 @@ class LogStore:
         tiles: Mapping[TileId, bytes],
         *,
         root_hash: bytes,
-        openings: Sequence[Opening] = (),
+        openings: Sequence[SealedOpening] = (),
     ) -> None:
         """Append leaves in one durable transaction; when this returns, they are on the disk.
 
@@ -87,7 +79,7 @@ class LogStore:
             leaves: consecutive leaves that begin at the committed size.
             tiles: what these leaves add at the end of each tile.
             root_hash: the tree's root after the last leaf.
-            openings: disclosures of private fields, stored beside, erasable.
+            openings: sealed disclosures of private fields, stored beside, erasable.
 
         Raises:
             HeadMovedError: ``log_head_moved`` when the committed size is another one.
@@ -103,9 +95,7 @@ class LogStore:
             if published:
                 _insert_rows(connection, DID_ENTRY, published)
             _grow_tiles(connection, tiles)
-            if openings:
-                rows = [{"event_id": o.event_id, "digest": o.digest, "disclosure": o.disclosure} for o in openings]
-                connection.execute(upsert(OPENING).on_conflict_do_nothing(), rows)
+            insert_openings(connection, openings)
 
     def head(self) -> tuple[int, bytes]:
         """Return the committed size and root; (0, empty bytes) before the first entry."""
@@ -212,11 +202,6 @@ class LogStore:
                 select(SIGNED.c.size, SIGNED.c.root, SIGNED.c.note).order_by(SIGNED.c.size.desc()).limit(1)
             ).first()
         return None if row is None else (row[0], row[1], row[2])
-
-    def openings(self, event_id: bytes) -> list[str]:
-        """Return the disclosures kept for an event."""
-        with self._database.read() as connection:
-            return list(connection.scalars(select(OPENING.c.disclosure).where(OPENING.c.event_id == event_id)).all())
 
     def save_snapshot(self, size: int, root_hash: bytes, data: bytes) -> None:
         """Keep the folded state at a size; replaces the one before."""

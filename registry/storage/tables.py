@@ -65,13 +65,41 @@ class SignedRow(SQLModel, table=True):
 
 
 class OpeningRow(SQLModel, table=True):
-    """A disclosure of a committed private field; erasable."""
+    """A disclosure of a committed private field, sealed under keys that lie elsewhere; erasable."""
 
     __tablename__ = "opening"
 
     event_id: bytes = Field(primary_key=True)
     digest: str = Field(primary_key=True)
+    sealed: bytes
+
+
+class OpeningPartyRow(SQLModel, table=True):
+    """Whose keys the openings of an event are sealed under."""
+
+    __tablename__ = "opening_party"
+
+    did: str = Field(primary_key=True)
+    event_id: bytes = Field(primary_key=True, index=True)
+
+
+class PlainOpeningRow(SQLModel, table=True):
+    """A disclosure as an earlier version kept it, in the open; the first start seals it and empties this table."""
+
+    __tablename__ = "plain_opening"
+
+    event_id: bytes = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
     disclosure: str
+
+
+class ErasureRow(SQLModel, table=True):
+    """A logged erasure that was carried out here."""
+
+    __tablename__ = "erasure"
+
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    done_ms: int = Field(sa_type=BigInteger)
 
 
 class DecisionRow(SQLModel, table=True):
@@ -242,6 +270,9 @@ TILE = _table(TileRow)
 HEAD = _table(HeadRow)
 SIGNED = _table(SignedRow)
 OPENING = _table(OpeningRow)
+OPENING_PARTY = _table(OpeningPartyRow)
+PLAIN_OPENING = _table(PlainOpeningRow)
+ERASURE = _table(ErasureRow)
 DECISION = _table(DecisionRow)
 GATEWAY = _table(GatewayRow)
 SNAPSHOT = _table(SnapshotRow)

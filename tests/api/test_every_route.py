@@ -129,6 +129,7 @@ ELSEWHERE = (
     "/policy",
     "/{origin_hash}/checkpoint",
     "/v1/evidence/",
+    "/openings",
     "/v1/witness/logs",
 )
 
@@ -194,6 +195,8 @@ def _wrong_requests(alice: Actor) -> list[tuple[str, str, Any, dict[str, str]]]:
         ("POST", "/v1/epochs", body, OPERATOR),
         ("POST", "/v1/quarantines", {"did": MARK, "reason": MARK}, OPERATOR),
         ("POST", "/v1/releases", body, OPERATOR),
+        ("POST", "/v1/erasures", {"did": MARK}, OPERATOR),
+        ("POST", "/v1/erasures", {"request": body}, {}),
         ("POST", "/v1/gateways", body, OPERATOR),
         ("POST", "/v1/gateways", {"name": MARK}, OPERATOR),
         ("POST", "/v1/gateways", {"name": "x", "role": MARK}, OPERATOR),

@@ -239,8 +239,9 @@ def test_openings_of_refused_statements_are_not_kept(world: World, pair: tuple[A
     assert event_text(good) == answer.json["acceptance"]["credentialSubject"]["accepted"][0]["event"]
     from did_methods.data_integrity import event_id
 
-    assert world.registry.store.openings(event_id(good)) == [opening.text]
-    assert world.registry.store.openings(event_id(stranger)) == []
+    openings = world.registry.erasure_room.openings
+    assert openings.of_event(event_id(good)) == [opening.text]
+    assert openings.of_event(event_id(stranger)) == []
 
 
 @pytest.mark.parametrize(

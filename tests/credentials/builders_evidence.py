@@ -15,9 +15,10 @@ from registry.credentials.issue_evidence import (
     issue_attestation,
     issue_delegation,
     issue_dispute,
+    issue_erasure_request,
     issue_receipt,
 )
-from registry.credentials.issue_registry import StandingFigures, issue_ruling, issue_standing
+from registry.credentials.issue_registry import StandingFigures, issue_erasure, issue_ruling, issue_standing
 from tests.credentials.parties import (
     AGENT,
     AGENT_DID,
@@ -203,6 +204,32 @@ def standing(**changes: Any) -> dict[str, Any]:
     return issue_standing(**{**arguments, **changes})
 
 
+def erasure(**changes: Any) -> dict[str, Any]:
+    """Return the registry's erasure of the openings of one event, with arguments of `issue_erasure` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": REGISTRY,
+        "subject": AGENT_DID,
+        "openings": 2,
+        "event": DIGESTS[3],
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+        "domain": ORIGIN,
+    }
+    return issue_erasure(**{**arguments, **changes})
+
+
+def erasure_request(**changes: Any) -> dict[str, Any]:
+    """Return the agent's order to erase the openings of one event, with arguments of `issue_erasure_request` replaced."""
+    arguments: dict[str, Any] = {
+        "signer": AGENT,
+        "event": DIGESTS[3],
+        "uuid": uuid(),
+        "now_ms": NOW_MS,
+        "domain": ORIGIN,
+    }
+    return issue_erasure_request(**{**arguments, **changes})
+
+
 EVIDENCE: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
     "affiliation": (OWNER, affiliation),
     "dispute": (AGENT, dispute),
@@ -214,4 +241,6 @@ EVIDENCE: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
     "delegation": (OWNER, delegation),
     "delegation_second_hop": (AGENT, second_hop),
     "standing": (REGISTRY, standing),
+    "erasure": (REGISTRY, erasure),
+    "erasure_request": (AGENT, erasure_request),
 }

@@ -9,7 +9,8 @@ from registry.history.sequence import SequencedLeaf
 from registry.log.merkle import RightEdge, leaf_hash, node_hash
 from registry.log.tile import TILE_WIDTH, TileContentError, TileId
 from registry.storage.engine import Database
-from registry.storage.log import HeadMovedError, LogStore, Opening, SignedTwiceError
+from registry.storage.log import HeadMovedError, LogStore, SignedTwiceError
+from registry.storage.opening import OpeningStore, SealedOpening
 from tests.support.log_writer import Writer, make_leaf
 
 SIZE = 700  # full tiles of level 0 twice, and a part of level 1
@@ -156,13 +157,30 @@ def test_no_size_is_signed_twice(full: Writer) -> None:
     assert store.newest_signed() == (9, b"t" * 32, b"note 9")
 
 
-def test_openings_lie_beside(writer: Writer) -> None:
-    """Disclosures are kept with their event, once, and only when their batch is."""
-    writer.append(1, openings=[Opening(b"e" * 32, "d1", "text"), Opening(b"e" * 32, "d1", "text")])
-    assert writer.store.openings(b"e" * 32) == ["text"]
+def test_openings_lie_beside(writer: Writer, database: Database) -> None:
+    """Sealed openings are kept with their event, once, and only when their batch is."""
+    store = OpeningStore(database)
+    kept = SealedOpening(b"e" * 32, "d1", ("did:key:1", "did:key:2"), b"noise")
+    writer.append(1, openings=[kept, SealedOpening(b"e" * 32, "d1", ("did:key:1",), b"other noise")])
+    assert store.of_event(b"e" * 32) == [kept]
+    lost = SealedOpening(b"f" * 32, "d", ("did:key:1",), b"lost")
     with pytest.raises(HeadMovedError):
-        writer.store.append([make_leaf(7)], {}, root_hash=b"r" * 32, openings=[Opening(b"f" * 32, "d", "lost")])
-    assert writer.store.openings(b"f" * 32) == []
+        writer.store.append([make_leaf(7)], {}, root_hash=b"r" * 32, openings=[lost])
+    assert store.of_event(b"f" * 32) == []
+    assert (store.count(did="did:key:2"), store.count(event_id=b"f" * 32), store.count()) == (1, 0, 1)
+
+
+def test_openings_are_deleted_by_event_and_by_party(writer: Writer, database: Database) -> None:
+    """An agent's openings are those of every event that it is a party to; another's stay."""
+    store = OpeningStore(database)
+    names = {b"a": ("did:key:1", "did:key:2"), b"b": ("did:key:2",), b"c": ("did:key:3",), b"d": ("did:key:3",)}
+    writer.append(1, openings=[SealedOpening(event * 32, "d", parties, b"x") for event, parties in names.items()])
+    store.delete(dids=["did:key:2"], events=[b"d" * 32])
+    assert [event for event in names if store.of_event(event * 32)] == [b"c"]
+    assert (store.count(did="did:key:1"), store.count(did="did:key:3")) == (0, 1)
+    store.note_carried_out([4, 9], now_ms=5)
+    store.note_carried_out([9], now_ms=6)
+    assert store.carried_out() == {4, 9}
 
 
 def test_one_snapshot_is_kept(writer: Writer) -> None:

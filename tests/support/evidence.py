@@ -14,7 +14,7 @@ from registry.credentials.issue_evidence import (
     issue_dispute,
     issue_receipt,
 )
-from registry.credentials.issue_registry import issue_ruling
+from registry.credentials.issue_registry import issue_erasure, issue_ruling
 from registry.history.sequence import SequencedLeaf
 from tests.support.logs import ORIGIN, Actor, LogBuilder, seed
 
@@ -51,6 +51,19 @@ def ruling(
         "reason": "test",
     }
     return issue_ruling(**{**members, **_now(log), **changes})
+
+
+def erasure(
+    log: LogBuilder, agent: Actor, event: SequencedLeaf | bytes | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Make the registry's erasure of an agent's openings, or of those of one event."""
+    members: dict[str, Any] = {
+        "signer": log.registry.signer,
+        "subject": agent.did,
+        "openings": 1,
+        "event": event.event_id if isinstance(event, SequencedLeaf) else event,
+    }
+    return issue_erasure(**{**members, **_now(log), **changes})
 
 
 def receipt(log: LogBuilder, first: Actor, second: Actor, **changes: Any) -> dict[str, Any]:
