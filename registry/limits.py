@@ -460,3 +460,11 @@ REMEMBERED_PROOFS: Annotated[
 REMEMBERED_PRESENTATIONS: Annotated[
     int, Limit("presentations", "challenge-bound ones used within their lifetime; beyond this, new ones are refused")
 ] = 100_000
+
+# --- Audit --------------------------------------------------------------------------------------------------------
+AUDIT_SAVE_EVERY_S: Annotated[
+    int, Limit("s", "how far an audit has come is kept this often; an interruption at a bundle's end loses nothing")
+] = 30
+AUDIT_WITNESSED_NOTES: Annotated[
+    int, Limit("notes", "with cosignatures, kept between audits to place entries in time; the oldest go first")
+] = 256

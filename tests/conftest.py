@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -50,6 +51,14 @@ def _refuse_network(event: str, args: tuple[object, ...]) -> None:
     if not _is_loopback(host):
         message = f"{event} to {host!r}: tests reach loopback addresses only"
         raise NetworkAccessError(message)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_state_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what commands remember out of anybody's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -26,12 +26,11 @@ class HostedLog:
 
     Attributes:
         entries: (leaf index, SHA-256 of the line) of each entry.
-        witness_files: SHA-256 of ``did-witness.json`` after each leaf of proofs.
+        witnesses: (length, SHA-256) of each leaf's proofs, of which ``did-witness.json`` is the list.
     """
 
     entries: list[tuple[int, bytes]] = field(default_factory=list)
-    witness_files: list[bytes] = field(default_factory=list)
-    _witness: Any = None
+    witnesses: list[tuple[int, bytes]] = field(default_factory=list)
 
     def add_entry(self, leaf: SequencedLeaf) -> None:
         """Take a ``did_operation`` leaf of this DID."""
@@ -39,33 +38,47 @@ class HostedLog:
 
     def add_witness(self, leaf: bytes) -> None:
         """Take a ``did_witness`` leaf whose entry is of this DID."""
-        if self._witness is None:
-            self._witness = hashlib.sha256(b"[")
-        else:
-            self._witness.update(b",")
-        self._witness.update(event_bytes(leaf))
-        whole = self._witness.copy()
-        whole.update(b"]\n")
-        self.witness_files.append(whole.digest())
+        proofs = event_bytes(leaf)
+        self.witnesses.append((len(proofs), hashlib.sha256(proofs).digest()))
+
+    def count_witnesses(self, served: bytes | None) -> int | None:
+        """Return how many leaves of proofs a served file is the list of, byte for byte; None where it is no such list."""
+        if served is None:
+            return 0
+        at, before = 0, b"["
+        for number, (length, digest) in enumerate(self.witnesses, 1):
+            begin = at + 1
+            at = begin + length
+            if served[begin - 1 : begin] != before or hashlib.sha256(served[begin:at]).digest() != digest:
+                return None
+            if served[at:] == b"]\n":
+                return number
+            before = b","
+        return None
 
 
 @dataclass(slots=True)
 class HostedLogs:
-    """Collects, leaf by leaf, what the files of hosted DIDs must be."""
+    """Collects, leaf by leaf, what the files of hosted DIDs must be.
+
+    Attributes:
+        logs: by the DID under which a log first came.
+        ahead: a leaf of witness proofs whose entry is the next leaf.
+    """
 
     logs: dict[str, HostedLog] = field(default_factory=dict)
-    _ahead: bytes | None = None
+    ahead: bytes | None = None
 
     def take(self, leaf: SequencedLeaf) -> None:
         """Take the next leaf of the log."""
         if leaf.kind == WITNESS:
-            self._ahead = leaf.data
+            self.ahead = leaf.data
         elif leaf.kind == OPERATION:
             log = self.logs.setdefault(leaf.parties[0].did, HostedLog())
             log.add_entry(leaf)
-            if self._ahead is not None:
-                log.add_witness(self._ahead)
-            self._ahead = None
+            if self.ahead is not None:
+                log.add_witness(self.ahead)
+            self.ahead = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +119,7 @@ class FileCheck:
             self._breach("did_log_missing", index=hosted.entries[0][0])
             return
         self._compare_lines(hosted, served.log)
-        known = hosted.witness_files[-1] if hosted.witness_files else None
-        self._witness_open = _digest(served.witness) != known
+        self._witness_open = hosted.count_witnesses(served.witness) != len(hosted.witnesses)
         if self._witness_open and served.witness is None:
             self._breach("did_witness_rewritten", "nothing is served")
         self._document_open = served.document != self._expected_document(state)
@@ -117,7 +129,7 @@ class FileCheck:
         if self._log_open and self.served.log is not None:
             self._compare_lines(hosted, self.served.log, may_be_shorter=True)
         if self._witness_open:
-            self._witness_open = _digest(self.served.witness) not in hosted.witness_files
+            self._witness_open = not hosted.count_witnesses(self.served.witness)
         if self._document_open:
             self._document_open = self.served.document != self._expected_document(state)
 
@@ -155,7 +167,3 @@ class FileCheck:
             told = f"{self.served.path or '.well-known'}{': ' if detail else ''}{detail}"
             kind = OPERATION if "index" in more else None
             self.finding = make_finding(code, told, did=self.served.did, kind=kind, **more)
-
-
-def _digest(data: bytes | None) -> bytes | None:
-    return None if data is None else hashlib.sha256(data).digest()

@@ -27,6 +27,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "checkpoint_rolled_back": ("breach", "The checkpoint is smaller than one seen before"),
     "checkpoint_inconsistent": ("breach", "The log is not an extension of the one seen before"),
     "checkpoint_lags": ("breach", "The registry answers from entries that no checkpoint covers"),
+    "log_replaced": ("breach", "Another log was audited at this address before"),
     "accepted_event_missing": ("breach", "An accepted event is not in the log where the acceptance says"),
     "acceptance_not_ours": ("breach", "The acceptance is not one of this registry for this log"),
     "agent_hidden": ("breach", "The registry does not list an agent of the log"),
@@ -46,6 +47,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "epoch_missing": ("remark", "An automatic epoch is more than an hour overdue"),
     "registry_observed": ("remark", "The entry rests on what the registry says it observed"),
     "log_time_ahead": ("remark", "The log's time is ahead of this machine's clock"),
+    "fold_discarded": ("remark", "What an earlier audit kept does not fit; the log was read from its beginning"),
     "not_compared": ("remark", "Agents and scores were not compared with the registry's answers"),
 }
 

@@ -14,23 +14,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from did_methods.codec import base64url_encode
+from did_methods.data_integrity import event_id
 from did_methods.document import DidDocument
 from did_methods.errors import BonafidesError
 from did_methods.proof_errors import ProofInvalidError
 from registry.audit.did_files import HostedLogs
 from registry.audit.epoch_watch import EpochWatch
 from registry.audit.finding import Finding, make_finding, refusal_finding
+from registry.audit.observer import LeafObserver
+from registry.audit.tree_audit import Remembered, TreeAudit
 from registry.history.replay import verify_leaf
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import Draft, LogState
 from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import Checkpoint
 from registry.log.entry import parse_leaf
-from registry.log.merkle import RightEdge, leaf_hash
+from registry.log.merkle import leaf_hash
 
 BATCH = 512
-MAX_HASH_FINDINGS = 32
 _TIME = re.compile(rb',"time":([0-9]{1,16})\}')
 _TAIL = 32
 _EPOCH, _TAIL_OF_EPOCH = b'"kind":"epoch"', 1_024
@@ -58,20 +59,22 @@ class SignatureVerifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """A checkpoint that an earlier audit accepted."""
-
-    size: int
-    root_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class EntryFact:
     """What one entry is, for whoever has a promise about it."""
 
     event_id: bytes
     leaf_hash: bytes
     time_ms: int
+
+
+def fact_of(data: bytes) -> EntryFact:
+    """Return what an entry is.
+
+    Raises:
+        LeafMalformedError, LeafNotCanonicalError, LeafTooLargeError: it is no leaf.
+    """
+    leaf = parse_leaf(data)
+    return EntryFact(leaf.digest or event_id(leaf.event), leaf_hash(data), leaf.time_ms)
 
 
 @dataclass(slots=True)
@@ -85,11 +88,13 @@ class LogAudit:
         remembered: what an earlier audit saw.
         wanted: indices whose `facts` are kept.
         verifier: where signatures are verified; None verifies each before its entry is folded.
+        observers: are told of every leaf after it folded.
         state: the fold so far, as of the last `settle`.
         findings: so far.
         folded: entries folded.
         registry_documents: every version of the registry's own DID document.
         hosted: what the files of hosted DIDs must be.
+        tree: the hashes.
     """
 
     origin: str
@@ -98,26 +103,30 @@ class LogAudit:
     remembered: Remembered | None = None
     wanted: Collection[int] = frozenset()
     verifier: SignatureVerifier | None = None
+    observers: Sequence[LeafObserver] = ()
     state: LogState = field(default_factory=LogState)
     findings: list[Finding] = field(default_factory=list)
     facts: dict[int, EntryFact] = field(default_factory=dict)
     folded: int = 0
     registry_documents: list[DidDocument] = field(default_factory=list)
     hosted: HostedLogs = field(default_factory=HostedLogs)
-    upper: dict[int, list[bytes]] = field(default_factory=dict)
-    _edge: RightEdge = field(default_factory=RightEdge)
+    tree: TreeAudit = field(init=False)
     _kinds: list[str] = field(default_factory=list)
+    _kinds_from: int = 0
     _draft: Draft | None = None
     _jobs: list[SignatureJob] = field(default_factory=list)
-    _watch: EpochWatch = field(default_factory=EpochWatch)
     _fold_ended: bool = False
     _broken_at: int | None = None
     _refusal: Finding | None = None
 
+    def __post_init__(self) -> None:
+        self.tree = TreeAudit(self.remembered, self.findings)
+        self.observers = (EpochWatch(), *self.observers)
+
     @property
     def size(self) -> int:
         """Entries taken so far."""
-        return self._edge.size
+        return self.tree.size
 
     @property
     def is_sound(self) -> bool:
@@ -134,15 +143,8 @@ class LogAudit:
         Returns:
             The folded leaf, or None where it was only hashed.
         """
-        index, hashed = self._edge.size, leaf_hash(data)
-        completed = self._edge.append(hashed)
-        for level in range(8, len(completed), 8):
-            self.upper.setdefault(level // 8, []).append(completed[level])
-        if served_hash is not None and served_hash != hashed:
-            self._note_hash(index, served_hash, hashed)
-        if self.remembered is not None and index + 1 == self.remembered.size:
-            self._compare_remembered(self.remembered)
-        return self._fold(index, data, hashed)
+        index = self.tree.size
+        return self._fold(index, data, self.tree.take(data, served_hash))
 
     def settle(self) -> None:
         """Bring `state` up to the last entry taken."""
@@ -157,40 +159,19 @@ class LogAudit:
 
     def check_end(self, now_ms: int) -> None:
         """Look at the log's end once, after `finish`: is an epoch overdue, is its time ahead of the reader's clock?"""
-        head = self.state.head
-        overdue = self._watch.overdue(head) if self.is_sound else None
-        if overdue is not None:
-            self.findings.append(overdue)
-        if head.last_time_ms > now_ms + CLOCK_WINDOW_MS:
-            self.findings.append(make_finding("log_time_ahead", expected=now_ms, found=head.last_time_ms))
+        for observer in self.observers if self.is_sound else ():
+            self.findings.extend(observer.end(self.state))
+        newest = self.state.head.last_time_ms
+        if newest > now_ms + CLOCK_WINDOW_MS:
+            self.findings.append(make_finding("log_time_ahead", expected=now_ms, found=newest))
 
     def check_root(self, checkpoint: Checkpoint) -> None:
         """Compare the tree of the entries taken with a checkpoint of that size."""
-        root = self._edge.root()
-        if checkpoint.size != self.size:
-            self.findings.append(make_finding("entries_missing", expected=checkpoint.size, found=self.size))
-        elif root != checkpoint.root_hash:
-            shown = base64url_encode(checkpoint.root_hash), base64url_encode(root)
-            self.findings.append(make_finding("root_mismatch", expected=shown[0], found=shown[1]))
+        self.tree.check_root(checkpoint)
 
-    # ------------------------------------------------------------ hashes
-
-    def _note_hash(self, index: int, served: bytes, hashed: bytes) -> None:
-        if sum(one.code == "leaf_hash_mismatch" for one in self.findings) < MAX_HASH_FINDINGS:
-            expected, found = base64url_encode(served), base64url_encode(hashed)
-            self.findings.append(make_finding("leaf_hash_mismatch", index=index, expected=expected, found=found))
-
-    def _compare_remembered(self, seen: Remembered) -> None:
-        root = self._edge.root()
-        if root != seen.root_hash:
-            self.findings.append(
-                make_finding(
-                    "checkpoint_inconsistent",
-                    f"at tree size {seen.size}",
-                    expected=base64url_encode(seen.root_hash),
-                    found=base64url_encode(root),
-                )
-            )
+    def go_on_from(self, state: LogState, folded: int) -> None:
+        """Take over the fold of an earlier audit, whose signatures were verified; `tree` and the others are loaded apart."""
+        self.state, self.folded, self._kinds_from = state, folded, folded
 
     # ------------------------------------------------------------ the fold
 
@@ -259,9 +240,8 @@ class LogAudit:
         self.hosted.take(leaf)
         if leaf.index in self.wanted:
             self.facts[leaf.index] = EntryFact(leaf.event_id, hashed, leaf.time_ms)
-        late = self._watch.observe(draft.head, leaf)
-        if late is not None:
-            self.findings.append(late)
+        for observer in self.observers:
+            self.findings.extend(observer.observe(leaf, draft))
 
     # ------------------------------------------------------------ signatures
 
@@ -277,9 +257,9 @@ class LogAudit:
             return
         self._fold_ended = True
         self._draft = None
-        self.findings = [one for one in self.findings if one is not self._refusal]
+        self.findings[:] = [one for one in self.findings if one is not self._refusal]
         self._broken_at = failed
-        self._refusal = refusal_finding(ProofInvalidError(), index=failed, kind=self._kinds[failed])
+        self._refusal = refusal_finding(ProofInvalidError(), index=failed, kind=self._kinds[failed - self._kinds_from])
         self.findings.append(self._refusal)
 
 

@@ -36,6 +36,14 @@ class LogReader(Protocol):
         """Return ``/log.json``."""
         ...
 
+    def first_key(self) -> str:
+        """Return the verifier key that the log names as its own; empty text where it names none."""
+        ...
+
+    def entry(self, index: int, size: int) -> bytes | None:
+        """Return one entry of a tree of that size, None where it is not served."""
+        ...
+
     def checkpoint(self) -> bytes:
         """Return the newest checkpoint note."""
         ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,16 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from did_methods.errors import BonafidesError
+from registry.cli.audit_text import tell_report
 from registry.cli.exits import ExitCode
-from registry.cli.output import Json, Output, make_table, no_table
+from registry.cli.output import Json, Output
 from registry.errors import DependencyError, ParseError
 
 if TYPE_CHECKING:
-    from registry.audit.finding import Finding
     from registry.audit.ranking import Ranked
     from registry.audit.report import AuditReport
     from registry.credentials.model import UnverifiedCredential
-    from registry.services.audit import AuditPlan, Progress
+    from registry.services.audit import Progress
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_JOBS = 64
@@ -67,7 +69,29 @@ class _Ranking:
         return bool(self.top or self.bottom or self.at_ms is not None)
 
 
-Url = Annotated[str, typer.Argument(envvar="BONAFIDES_URL", help="The registry, or any mirror of its log.")]
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was asked for: see the options of the command."""
+
+    url: str
+    key: str | None
+    state: Path | None
+    until_ms: int | None
+    acceptances: Sequence[UnverifiedCredential]
+    no_state: bool
+    log_only: bool
+    did_logs: int
+    jobs: int
+
+
+Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="[URL|FOLDER]",
+        envvar="BONAFIDES_URL",
+        help="The registry, any mirror of its log, or a folder with a copy of its tiles.",
+    ),
+]
 Key = Annotated[
     str | None,
     typer.Option(
@@ -76,8 +100,13 @@ Key = Annotated[
 ]
 State = Annotated[
     Path | None,
-    typer.Option(help="Remember the checkpoint in this file; the next audit checks that the log still extends it."),
+    typer.Option(
+        metavar="FOLDER",
+        help="Where to remember the log; the next audit checks that it was extended, and verifies only what is new."
+        "  \\[default: one folder a log below $XDG_STATE_HOME/bonafides/audit]",
+    ),
 ]
+NoState = Annotated[bool, typer.Option("--no-state", help="Remember nothing, and know nothing from before.")]
 Acceptances = Annotated[
     Path | None,
     typer.Option(help="JSON lines: acceptances that the registry gave; their events must be in the log."),
@@ -113,6 +142,7 @@ def audit(
     *,
     key: Key = None,
     state: State = None,
+    no_state: NoState = False,
     acceptances: Acceptances = None,
     at: At = None,
     top: Top = 0,
@@ -129,7 +159,7 @@ def audit(
     Names the first entry at fault. Ends with 0 if nothing contradicts the log, with 4 if something does, with 3 if the
     registry could not be reached.
 
-    Example: bonafides audit http://127.0.0.1:8000 --state audit.json
+    Example: bonafides audit http://127.0.0.1:8000 --key log.example.com/0a1b2c3d+…
     """
     if find_spec("numpy") is None or find_spec("scipy") is None:
         raise AuditPartsError
@@ -137,37 +167,17 @@ def audit(
         raise AuditOptionError("--by is score or record")
     output = Output(as_json=as_json)
     ranking = _Ranking(_instant(at), top, bottom, "record" if by == "record" else "score", context)
-    plan = _plan(key, state, acceptances, ranking.at_ms, compare=not log_only, did_logs=did_logs)
+    if state is not None and no_state:
+        raise AuditOptionError("--state and --no-state contradict each other")
+    plan = Chosen(url, key, state, ranking.at_ms, _load_acceptances(acceptances), no_state, log_only, did_logs, jobs)
     began = time.monotonic()
-    report = _run(output, url, plan, jobs)
+    report = _run(output, plan)
     seconds = time.monotonic() - began
     rows = _rank(report, ranking)
-    if state is not None and plan.until_ms is None:
-        from registry.cli.audit_memory import save_remembered
-
-        save_remembered(state, report)
     wire = report.to_wire() | {"url": url, "seconds": round(seconds, 3), "ranking": [row.to_wire() for row in rows]}
-    output.result(wire, lambda: _tell(output, report, seconds, rows))
+    output.result(wire, lambda: tell_report(output, report, seconds, rows))
     if not report.is_clean:
         raise typer.Exit(ExitCode.NOT_VERIFIED)
-
-
-def _plan(
-    key: str | None,
-    state: Path | None,
-    acceptances: Path | None,
-    until_ms: int | None,
-    *,
-    compare: bool,
-    did_logs: int,
-) -> AuditPlan:
-    from registry.cli.audit_memory import load_remembered
-    from registry.services.audit import AuditPlan
-
-    remembered = None if state is None else load_remembered(state)
-    if key is not None and remembered is not None and key != remembered.log_key:
-        raise AuditOptionError("--key is another key than the one in the state file")
-    return AuditPlan(key, until_ms, remembered, _load_acceptances(acceptances), compare, did_logs)
 
 
 def _load_acceptances(path: Path | None) -> Sequence[UnverifiedCredential]:
@@ -199,21 +209,60 @@ def _instant(text: str | None) -> int | None:
         raise AuditOptionError("--at is an instant such as 2026-11-20T09:00:00Z, or a day") from error
 
 
-def _run(output: Output, url: str, plan: AuditPlan, jobs: int) -> AuditReport:
+def _run(output: Output, chosen: Chosen) -> AuditReport:
     from registry.adapters.signature_pool import SignaturePool
     from registry.adapters.system_clock import SystemClock
+    from registry.cli.audit_memory import open_memory
     from registry.client.log_reader import LogReader
-    from registry.client.transport import Transport
-    from registry.services.audit import RegistryAudit
+    from registry.client.tile_folder import FolderTransport, open_source
+    from registry.services.audit import AuditPlan, RegistryAudit
 
-    transport = Transport(url)
+    transport = open_source(chosen.url)
     with ExitStack() as stack:
         stack.callback(transport.close)
         stack.enter_context(_without_collector())
-        progress = stack.enter_context(_progress_bar(output))
-        verifier = stack.enter_context(SignaturePool(jobs)) if jobs else None
         reader = LogReader(transport)
-        return RegistryAudit(reader, plan, now_ms=SystemClock().now_ms, verifier=verifier, progress=progress).run()
+        memory = stack.enter_context(open_memory(chosen, transport.url, reader))
+        progress = stack.enter_context(_progress_bar(output))
+        verifier = stack.enter_context(SignaturePool(chosen.jobs)) if chosen.jobs else None
+        plan = AuditPlan(
+            log_key=chosen.key,
+            until_ms=chosen.until_ms,
+            remembered_key=memory.key,
+            acceptances=chosen.acceptances,
+            compare=not chosen.log_only and not isinstance(transport, FolderTransport),
+            did_logs=chosen.did_logs,
+        )
+        return RegistryAudit(
+            reader,
+            plan,
+            now_ms=SystemClock().now_ms,
+            verifier=verifier,
+            progress=progress,
+            keep=memory.keep,
+            is_stopped=stack.enter_context(_interrupts()),
+            found=memory.findings,
+        ).run()
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C wait for the end of a bundle, so that what was done is kept; the second ends it at once."""
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -262,77 +311,3 @@ def _rank(report: AuditReport, ranking: _Ranking) -> list[Ranked]:
     if not ranking.top and not ranking.bottom:
         return ends_of(ranked, top=SHOWN, bottom=0)
     return ends_of(ranked, top=ranking.top, bottom=ranking.bottom)
-
-
-# ---------------------------------------------------------------- telling
-
-
-def _tell(output: Output, report: AuditReport, seconds: float, rows: Sequence[Ranked]) -> None:
-    from did_methods.timestamp import format_timestamp
-
-    facts = no_table()
-    facts.add_row("log", report.origin)
-    facts.add_row("key", f"{report.log_key} ({_TRUST[report.trust]})")
-    if report.checkpoint is not None:
-        facts.add_row("checkpoint", f"{report.checkpoint.checkpoint.size:,} entries, signature verified")
-    rate = report.entries / max(seconds, 1e-3)
-    facts.add_row("entries", f"{report.folded:,} verified and folded, {report.entries:,} hashed ({rate:,.0f}/s)")
-    facts.add_row("newest", format_timestamp(report.state.head.last_time_ms))
-    facts.add_row("agents", f"{len(report.state.tables.agents):,}, {report.standings:,} standings recomputed")
-    if report.did_logs:
-        facts.add_row("DID files", f"of {report.did_logs:,} hosted DIDs compared byte by byte")
-    if report.acceptances:
-        facts.add_row("acceptances", f"{report.acceptances:,}")
-    output.print(facts)
-    if rows:
-        output.print(_ranking_table(rows))
-    if report.findings:
-        output.print(_findings_table(report.findings))
-    first = report.first_at_fault
-    if first is not None:
-        output.print(f"[bold red]First entry at fault: {first.index}[/] ({first.kind or 'unreadable'}): {first.code}")
-    verdict = "[bold green]clean[/]: nothing contradicts the log" if report.is_clean else "[bold red]NOT clean[/]"
-    output.print(f"{verdict} ({seconds:.1f} s)")
-
-
-_TRUST = {
-    "given": "as given",
-    "remembered": "from the state file",
-    "first_use": "the registry's own word: trust on first use; pin it with --key or --state",
-}
-
-
-def _ranking_table(rows: Sequence[Ranked]) -> Any:
-    table = make_table("place", "score", "record", "vouches", "reports", "state", "agent",
-                       right=("place", "score", "record", "vouches", "reports"))  # fmt: skip
-    previous = 0
-    for row in rows:
-        if row.place != previous + 1 and previous:
-            table.add_section()
-        previous = row.place
-        table.add_row(
-            str(row.place),
-            f"{row.score_micros // 10_000 / 100:.2f}",
-            f"{row.record_micros // 10_000 / 100:.2f}",
-            str(row.vouches),
-            str(row.reports),
-            row.state,
-            row.did,
-        )
-    return table
-
-
-def _findings_table(findings: Sequence[Finding]) -> Any:
-    from rich.markup import escape
-
-    table = make_table("", "entry", "kind", "code", "what", right=("entry",))
-    for one in findings:
-        told = [one.title if not one.detail else f"{one.title}: {one.detail}"]
-        if one.did:
-            told.append(one.did)
-        if one.expected is not None or one.found is not None:
-            told.append(f"expected {one.expected}, found {one.found}")
-        colour = "red" if one.severity == "breach" else "yellow"
-        entry = "" if one.index is None else str(one.index)
-        table.add_row(f"[{colour}]{one.severity}[/]", entry, one.kind or "", one.code, escape("\n".join(told)))
-    return table

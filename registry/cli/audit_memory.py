@@ -1,88 +1,81 @@
-"""What `bonafides audit --state FILE` remembers between runs: one JSON object with the newest checkpoint that was clean.
+"""Which folder an audit remembers a log in, and what it remembers there.
 
-Format ``bonafides/audit-state/1``: {"format", "origin", "logKey", "treeSize", "rootHash", "checkpoint"}.
-
-Spec: specs/audit.md.
+Spec: specs/audit.md "State folder".
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from did_methods.canonical import canonicalize
-from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
-from did_methods.errors import DidError
-from registry.audit.report import AuditReport
-from registry.errors import DependencyError, ParseError
-from registry.services.audit import RememberedLog
+from registry.adapters.audit_folder import AuditFolder, AuditState, folder_of_log, origins_at, states_folder
+from registry.audit.finding import Finding, make_finding
+from registry.errors import ParseError
+from registry.log.note import NoteKey, parse_note_key
+from registry.services.audit_memory import AuditKeeper
 
-FORMAT = "bonafides/audit-state/1"
-MAX_BYTES = 131_072
-
-
-class AuditMemoryFormatError(ParseError):
-    """The file is not one that an audit wrote."""
-
-    code = "audit_state_malformed"
-    title = "Not a state file of an audit"
+if TYPE_CHECKING:
+    from registry.audit.reader import LogReader
+    from registry.cli.audit import Chosen
 
 
-class AuditMemoryUnreadableError(DependencyError):
-    """The file cannot be read or written."""
+class AuditKeyChangedError(ParseError):
+    """The key that was given is another one than the log had at the last audit."""
 
-    code = "audit_state_unreadable"
-    title = "The audit's state file cannot be read or written"
+    code = "audit_key_changed"
+    title = "--key is another key than the one remembered for this log"
 
 
-def load_remembered(path: Path) -> RememberedLog | None:
-    """Load what was remembered; None where there is no file yet.
+@dataclass(frozen=True, slots=True)
+class AuditMemory:
+    """What an audit begins with.
+
+    Attributes:
+        key: the log's key as remembered; None where nothing is.
+        keep: makes the keeper of the state; None remembers nothing.
+        findings: what the memory itself says of the log.
+    """
+
+    key: str | None = None
+    keep: Callable[[NoteKey, LogReader], AuditKeeper] | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@contextmanager
+def open_memory(chosen: Chosen, url: str, reader: LogReader) -> Iterator[AuditMemory]:
+    """Open the folder of the log that is to be audited, and close it at the end.
+
+    Args:
+        chosen: options of the command.
+        url: of the log, as it is remembered.
+        reader: asked for the log's name where no key is given.
 
     Raises:
-        AuditMemoryFormatError: ``audit_state_malformed``.
-        AuditMemoryUnreadableError: ``audit_state_unreadable``.
+        AuditKeyChangedError: ``audit_key_changed``.
+        RegistryError: the codes of `AuditFolder.open` and `LogReader.first_key`.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise AuditMemoryUnreadableError(f"{path.name}: {error.strerror}") from error
-    try:
-        document = parse_json_object(data, max_bytes=MAX_BYTES)
-    except DidError as error:
-        raise AuditMemoryFormatError from error
-    key, size, root = document.get("logKey"), document.get("treeSize"), document.get("rootHash")
-    if document.get("format") != FORMAT or not isinstance(key, str) or not isinstance(root, str):
-        raise AuditMemoryFormatError
-    if type(size) is not int or size < 1:
-        raise AuditMemoryFormatError
-    try:
-        return RememberedLog(key, size, base64url_decode(root))
-    except DidError as error:
-        raise AuditMemoryFormatError from error
-
-
-def save_remembered(path: Path, report: AuditReport) -> None:
-    """Remember the checkpoint of a clean audit, in one step.
-
-    Raises:
-        AuditMemoryUnreadableError: ``audit_state_unreadable``.
-    """
-    if report.checkpoint is None or not report.is_clean:
+    if chosen.no_state:
+        yield AuditMemory()
         return
-    head = report.checkpoint.checkpoint
-    document = {
-        "format": FORMAT,
-        "origin": report.origin,
-        "logKey": report.log_key,
-        "treeSize": head.size,
-        "rootHash": base64url_encode(head.root_hash),
-        "checkpoint": report.checkpoint.note.decode("utf-8"),
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    states, named = states_folder(), chosen.key
+    if chosen.state is None:
+        origin = parse_note_key(reader.first_key() if named is None else named).name
+        folder = AuditFolder(folder_of_log(states, origin))
+    else:
+        folder = AuditFolder(chosen.state)
+    state = folder.open()
     try:
-        temporary.write_bytes(canonicalize(document) + b"\n")
-        temporary.replace(path)
-    except OSError as error:
-        raise AuditMemoryUnreadableError(f"{path.name}: {error.strerror}") from error
+        if state is not None and named not in (None, state.log_key):
+            raise AuditKeyChangedError
+        others = origins_at(states, url) if state is None and named is None and chosen.state is None else set()
+        replaced = tuple(make_finding("log_replaced", expected=one) for one in sorted(others))
+
+        def keep(key: NoteKey, reader: LogReader) -> AuditKeeper:
+            first = AuditState(key.name, key.to_text(), url, None)
+            return AuditKeeper(folder, state or first, key=key, reader=reader)
+
+        yield AuditMemory(None if state is None else state.log_key, keep, replaced)
+    finally:
+        folder.close()

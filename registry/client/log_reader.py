@@ -73,7 +73,7 @@ class LogReader:
         Raises:
             RegistryUnreachableError: ``registry_unreachable``.
         """
-        numbers = iter(range(start // TILE_WIDTH, -(-end // TILE_WIDTH)))
+        numbers = iter(range(start // TILE_WIDTH, -(-end // TILE_WIDTH) if start < end else 0))
         waiting: deque[Future[Portion]] = deque()
         with ThreadPoolExecutor(AHEAD, "log-reader") as pool:
             try:

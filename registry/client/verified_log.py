@@ -16,6 +16,7 @@ from typing import Any
 
 from did_methods.codec import base64url_encode
 from did_methods.data_integrity import event_id
+from registry.audit.published_tree import PublishedTree
 from registry.client.errors import (
     LogEntryMissingError,
     LogProofError,
@@ -23,7 +24,6 @@ from registry.client.errors import (
     RegistryUnreachableError,
 )
 from registry.client.log_reader import LogReader
-from registry.client.published_tree import PublishedTree
 from registry.client.tile_folder import FolderTransport
 from registry.client.transport import Transport, did_segment
 from registry.client.view import CHECKPOINT_PAUSE_S, CHECKPOINT_WAITS

@@ -10,26 +10,29 @@ Spec: specs/audit.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from did_methods.errors import BonafidesError
 from registry.audit.acceptance import check_acceptance, promised_indices
 from registry.audit.finding import Finding, make_finding, refusal_finding, sort_findings
-from registry.audit.log_audit import LogAudit, Remembered, SignatureVerifier
+from registry.audit.log_audit import EntryFact, LogAudit, SignatureVerifier, fact_of
+from registry.audit.published_tree import PublishedTree
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
-from registry.audit.standing import Answer, compare_agent, compare_listing, compare_standing, contexts_of
+from registry.audit.standing import Answer, compare_listing, compare_standing, contexts_of
+from registry.audit.tree_audit import Remembered, UpperTile
 from registry.credentials.model import UnverifiedCredential
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import LogState
 from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.note import NoteKey, parse_note_key
-from registry.log.tile import TILE_WIDTH
 from registry.services.audit_files import FileAudit
+from registry.services.audit_memory import AuditKeeper
+from registry.services.audit_pending import Pending
 
 ASKED_AT_ONCE: Final = 8
 PAUSE_S: Final = 0.25
@@ -56,7 +59,8 @@ class AuditPlan:
     Attributes:
         log_key: C2SP verifier key; None takes the remembered one, or else the one the registry names.
         until_ms: fold only entries up to this log time and compare no answers; None folds all.
-        remembered: from an earlier audit; the log must extend it.
+        remembered_key: the key of an earlier audit, where none is given.
+        remembered: a checkpoint of an earlier audit; the log must extend it.
         acceptances: promises to hold against the log.
         compare: ask the registry for agents and standings; False reads the log alone.
         did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
@@ -65,6 +69,7 @@ class AuditPlan:
 
     log_key: str | None = None
     until_ms: int | None = None
+    remembered_key: str | None = None
     remembered: RememberedLog | None = None
     acceptances: Sequence[UnverifiedCredential] = ()
     compare: bool = True
@@ -81,6 +86,9 @@ class RegistryAudit:
         now_ms: this machine's clock.
         verifier: verifies signatures beside the fold; None verifies them in it.
         progress: told how far it is.
+        keep: given key and reader, returns what earlier audits left; None remembers nothing.
+        found: what is known to be wrong before the first request.
+        is_stopped: asked after each bundle; an audit that is to stop keeps how far it came and raises KeyboardInterrupt.
     """
 
     def __init__(
@@ -91,22 +99,20 @@ class RegistryAudit:
         now_ms: Callable[[], int],
         verifier: SignatureVerifier | None = None,
         progress: Progress | None = None,
+        keep: Callable[[NoteKey, LogReader], AuditKeeper] | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
+        found: Sequence[Finding] = (),
     ) -> None:
         self._reader = reader
         self._plan = plan
         self._now_ms = now_ms
         self._progress = progress or (lambda _stage, _done, _total: None)
         self._trust, self._key = self._choose_key()
-        seen = plan.remembered
-        self._audit = LogAudit(
-            self._key.name,
-            self._key.to_text(),
-            until_ms=plan.until_ms,
-            remembered=None if seen is None else Remembered(seen.size, seen.root_hash),
-            wanted=promised_indices(plan.acceptances),
-            verifier=verifier,
-        )
-        self._findings: list[Finding] = []
+        self._verifier = verifier
+        self._is_stopped = is_stopped
+        self._keeper = None if keep is None else keep(self._key, reader)
+        self._audit = self._begin()
+        self._findings: list[Finding] = list(found)
         self._standings = 0
         self._files = FileAudit(reader, plan.did_logs, lambda done, total: self._progress("did files", done, total))
 
@@ -122,18 +128,44 @@ class RegistryAudit:
             if "status" in error.params or error.code == "registry_unreachable":
                 raise
             return self._report(None, refusal_finding(error))
-        seen = self._plan.remembered
-        if seen is not None and checkpoint.checkpoint.size < seen.size:
-            expected, found = seen.size, checkpoint.checkpoint.size
-            self._findings.append(make_finding("checkpoint_rolled_back", expected=expected, found=found))
+        self._resume(checkpoint)
         whole = self._read_up_to(checkpoint)
         if whole:
-            self._check_upper_tiles(checkpoint.checkpoint.size)
+            self._check_tiles(self._audit.tree.partial_tiles())
         self._audit.check_end(self._now_ms())
         checkpoint = self._compare(checkpoint, whole=whole)
         checkpoint = self._compare_files(checkpoint, whole=whole)
-        self._check_acceptances(whole=whole)
-        return self._report(checkpoint)
+        self._check_acceptances(checkpoint, whole=whole)
+        report = self._report(checkpoint)
+        if self._keeper is not None and report.is_clean and self._plan.until_ms is None:
+            self._keeper.save(self._audit, checkpoint)
+        return report
+
+    def _begin(self, *, remembered: Remembered | None = None) -> LogAudit:
+        return LogAudit(
+            self._key.name,
+            self._key.to_text(),
+            until_ms=self._plan.until_ms,
+            remembered=remembered,
+            wanted=promised_indices(self._plan.acceptances),
+            verifier=self._verifier,
+        )
+
+    def _resume(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Hold the checkpoint against the one that an earlier audit accepted, and go on from its fold."""
+        seen, size = self._plan.remembered, checkpoint.checkpoint.size
+        if seen is not None:
+            self._audit = self._begin(remembered=Remembered(seen.size, seen.root_hash))
+            if size < seen.size:
+                self._findings.append(make_finding("checkpoint_rolled_back", expected=seen.size, found=size))
+        if self._keeper is None:
+            return
+        breaches = self._keeper.compare(checkpoint)
+        self._findings.extend(breaches)
+        if not breaches and self._plan.until_ms is None:
+            resumed = self._keeper.resume(self._begin, checkpoint)
+            self._audit = resumed.audit
+            self._findings.extend(resumed.findings)
 
     def _report(self, checkpoint: VerifiedCheckpoint | None, *more: Finding) -> AuditReport:
         return AuditReport(
@@ -155,10 +187,11 @@ class RegistryAudit:
     def _choose_key(self) -> tuple[Trust, NoteKey]:
         if self._plan.log_key is not None:
             return "given", parse_note_key(self._plan.log_key)
-        if self._plan.remembered is not None:
-            return "remembered", parse_note_key(self._plan.remembered.log_key)
-        keys = self._reader.description().get("verifier_keys")
-        return "first_use", parse_note_key(str(keys[0]) if isinstance(keys, list) and keys else "")
+        seen = self._plan.remembered
+        remembered = self._plan.remembered_key if seen is None else seen.log_key
+        if remembered is not None:
+            return "remembered", parse_note_key(remembered)
+        return "first_use", parse_note_key(self._reader.first_key())
 
     def _checkpoint(self) -> VerifiedCheckpoint:
         return verify_checkpoint(self._reader.checkpoint(), origin=self._key.name, key=self._key)
@@ -192,6 +225,8 @@ class RegistryAudit:
             if not self._check_portion(portion):
                 self._audit.finish()
                 return False
+            self._check_tiles(self._audit.tree.pop_full_tiles())
+            self._keep_progress(checkpoint)
         self._audit.finish()
         self._audit.check_root(checkpoint.checkpoint)
         return True
@@ -206,15 +241,19 @@ class RegistryAudit:
             return False
         return True
 
-    def _check_upper_tiles(self, size: int) -> None:
-        for level, hashes in self._audit.upper.items():
-            known = hashes[: size >> (8 * level)]
-            for number in range(-(-len(known) // TILE_WIDTH)):
-                expected = tuple(known[number * TILE_WIDTH : (number + 1) * TILE_WIDTH])
-                served = self._reader.hashes(level, number, len(expected))
-                if served != expected:
-                    code = "tile_mismatch" if served else "tile_missing"
-                    self._findings.append(make_finding(code, f"level {level}, number {number}"))
+    def _keep_progress(self, checkpoint: VerifiedCheckpoint) -> None:
+        stopped = self._is_stopped()
+        if self._keeper is not None and self._plan.until_ms is None and (stopped or self._keeper.is_due):
+            self._keeper.save_progress(self._audit, checkpoint)
+        if stopped:
+            raise KeyboardInterrupt
+
+    def _check_tiles(self, tiles: Sequence[UpperTile]) -> None:
+        for tile in tiles:
+            served = self._reader.hashes(tile.level, tile.number, len(tile.hashes))
+            if served != tile.hashes:
+                code = "tile_mismatch" if served else "tile_missing"
+                self._findings.append(make_finding(code, f"level {tile.level}, number {tile.number}"))
 
     # ------------------------------------------------------------ what the registry says
 
@@ -227,7 +266,7 @@ class RegistryAudit:
             return checkpoint
         state = self._audit.state
         rows = list(self._reader.agents(expected=len(state.tables.agents)))
-        pending = _Pending(state, {str(row.get("did")): row for row in rows}, compare_listing(state, rows))
+        pending = Pending(state, {str(row.get("did")): row for row in rows}, compare_listing(state, rows))
         self._ask(state, pending)
         if pending.is_settled:
             return checkpoint
@@ -243,7 +282,7 @@ class RegistryAudit:
             self._findings.append(make_finding("checkpoint_lags", expected=pending.target, found=found))
         return newer
 
-    def _ask(self, state: LogState, pending: _Pending) -> None:
+    def _ask(self, state: LogState, pending: Pending) -> None:
         """Ask for every standing; compare what is about the log as read, and keep what is about a longer one."""
         questions = [(did, context) for did in state.tables.agents for context in contexts_of(state, did)]
         size = state.head.size
@@ -269,7 +308,7 @@ class RegistryAudit:
         if found is not None:
             self._findings.append(found)
 
-    def _catch_up(self, pending: _Pending, leaf: SequencedLeaf) -> None:
+    def _catch_up(self, pending: Pending, leaf: SequencedLeaf) -> None:
         """After a leaf that was logged meanwhile: compare what was said of the log with this leaf as its last."""
         answers = pending.later.pop(leaf.index + 1, [])
         touched = [party.did for party in leaf.parties if party.did in pending.differing]
@@ -301,48 +340,31 @@ class RegistryAudit:
         files.finish()
         return checkpoint
 
-    def _check_acceptances(self, *, whole: bool) -> None:
+    def _check_acceptances(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> None:
         genesis = self._audit.state.head.genesis
         if not self._plan.acceptances:
             return
         if genesis is None or not whole or not self._audit.is_sound or self._plan.until_ms is not None:
             self._findings.append(make_finding("not_compared", "acceptances: the log was not folded to its end"))
             return
+        facts = self._audit.facts | self._earlier_facts(checkpoint)
         for acceptance in self._plan.acceptances:
-            self._findings.extend(
-                check_acceptance(
-                    acceptance, genesis=genesis, documents=self._audit.registry_documents, facts=self._audit.facts
-                )
-            )
+            documents = self._audit.registry_documents
+            self._findings.extend(check_acceptance(acceptance, genesis=genesis, documents=documents, facts=facts))
 
-
-class _Pending:
-    """What could not be judged at the first checkpoint because the log grew while the registry was asked.
-
-    Attributes:
-        differing: by DID, why what was listed does not fit the log as first read.
-        later: answers about a longer log, by its size.
-        target: the size up to which the log must be read on.
-    """
-
-    def __init__(self, state: LogState, rows: Mapping[str, Mapping[str, Any]], differing: Sequence[Finding]) -> None:
-        self._state = state
-        self._rows = rows
-        self.differing = {str(one.did): one for one in differing}
-        self.later: dict[int, list[Answer]] = {}
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing waits."""
-        return not self.differing and not self.later
-
-    @property
-    def target(self) -> int:
-        """The size up to which the log must be read on."""
-        return max(self.later, default=self._state.head.size)
-
-    def compare_again(self, did: str) -> None:
-        """Drop the difference if what was listed is what the log says now."""
-        agent, row = self._state.find_agent(did), self._rows.get(did)
-        if agent is not None and row is not None and compare_agent(agent, row) is None:
-            del self.differing[did]
+    def _earlier_facts(self, checkpoint: VerifiedCheckpoint) -> dict[int, EntryFact]:
+        """Return facts about promised entries that an earlier audit has folded, each proven to be in the tree."""
+        size = checkpoint.checkpoint.size
+        wanted = [
+            one for one in promised_indices(self._plan.acceptances) if one < size and one not in self._audit.facts
+        ]
+        tree, facts = PublishedTree(self._reader, size), {}
+        for index in sorted(wanted):
+            data = self._reader.entry(index, size)
+            try:
+                if data is not None:
+                    tree.verify_entry(data, index=index, head=checkpoint)
+                    facts[index] = fact_of(data)
+            except BonafidesError as error:
+                self._findings.append(refusal_finding(error, index=index))
+        return facts

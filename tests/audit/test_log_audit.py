@@ -274,6 +274,14 @@ class Mirror:
         """Return the key."""
         return {"verifier_keys": [self.key]}
 
+    def first_key(self) -> str:
+        """Return the key."""
+        return self.key
+
+    def entry(self, index: int, size: int) -> bytes | None:
+        """Return an entry."""
+        return self.entries[index] if index < size else None
+
     def checkpoint(self) -> bytes:
         """Return the note."""
         return self.note

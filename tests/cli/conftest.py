@@ -16,4 +16,5 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("URL", "KEY", "KEY_FILE", "AGENT", "AGENT_KEY", "AGENT_KEY_FILE", "DATA_DIR"):
         monkeypatch.delenv(f"BONAFIDES_{name}", raising=False)
     monkeypatch.setenv("BONAFIDES_AGENTS", str(tmp_path / "agents"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)

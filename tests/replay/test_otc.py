@@ -48,7 +48,7 @@ def test_the_whole_bitcoin_otc_market(tmp_path: Path) -> None:
                 *("--url", url, "--keys", str(tmp_path / "members.jsonl"), "--data", str(data)),
                 *("--labels", str(folder / "bitcoin-otc-labels.csv")),
             )
-            audit = _run("audit", url)
+            audit = _run("audit", url, "--no-state")
             ranking = _run("standing", "--at", "last", "--top", "20", "--bottom", "20", "--url", url)
         finally:
             server.send_signal(signal.SIGTERM)

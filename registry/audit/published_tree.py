@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from registry.client.errors import LogProofError
+from registry.errors import VerificationError
 from registry.log.checkpoint import Checkpoint, VerifiedCheckpoint
 from registry.log.merkle import (
+    ConsistencyProofError,
     RightEdge,
     consistency_proof,
     inclusion_proof,
@@ -20,6 +21,13 @@ from registry.log.merkle import (
     verify_inclusion,
 )
 from registry.log.tile import TileContentError, TileId, tile_node_reader, tile_width
+
+
+class LogTileMissingError(VerificationError):
+    """A tile that the tree of the checkpoint has is not served, or is no tile: nothing can be proven with it."""
+
+    code = "log_tile_missing"
+    title = "A tile of the log is missing"
 
 
 class TileReader(Protocol):
@@ -53,7 +61,7 @@ class PublishedTree:
             size: 0 up to the tree's.
 
         Raises:
-            LogProofError: ``log_proof_invalid``, a tile is missing.
+            LogTileMissingError: ``log_tile_missing``.
         """
         hashes, begin = [], 0
         try:
@@ -62,37 +70,37 @@ class PublishedTree:
                     hashes.append(self._node(level, begin >> level))
                     begin += 1 << level
         except TileContentError as error:
-            raise LogProofError("a tile is missing") from error
+            raise LogTileMissingError from error
         return RightEdge(size, hashes)
 
     def inclusion(self, index: int) -> tuple[bytes, ...]:
         """Return the inclusion proof of a leaf, from the leaf up.
 
         Raises:
-            LogProofError: ``log_proof_invalid``, a tile is missing.
+            LogTileMissingError: ``log_tile_missing``.
         """
         try:
             return inclusion_proof(index, self.size, self._node)
         except TileContentError as error:
-            raise LogProofError("a tile is missing", index=index) from error
+            raise LogTileMissingError from error
 
     def consistency(self, first: int) -> tuple[bytes, ...]:
         """Return the proof that the tree of the first leaves is a beginning of this one.
 
         Raises:
-            LogProofError: ``log_proof_invalid``, a tile is missing.
+            LogTileMissingError: ``log_tile_missing``.
         """
         try:
             return consistency_proof(first, self.size, self._node)
         except TileContentError as error:
-            raise LogProofError("a tile is missing") from error
+            raise LogTileMissingError from error
 
     def leaf(self, index: int) -> bytes:
         """Return the leaf hash that the tile says; errors as in `inclusion`."""
         try:
             return self._node(0, index)
         except TileContentError as error:
-            raise LogProofError("a tile is missing", index=index) from error
+            raise LogTileMissingError from error
 
     def verify_entry(self, data: bytes, *, index: int, head: VerifiedCheckpoint) -> tuple[bytes, ...]:
         """Verify that an entry is in the tree of a signed checkpoint of this size; return its inclusion proof.
@@ -103,7 +111,7 @@ class PublishedTree:
             head: the checkpoint.
 
         Raises:
-            LogProofError: ``log_proof_invalid``.
+            LogTileMissingError: ``log_tile_missing``.
             InclusionProofError: ``inclusion_proof_invalid``.
         """
         proof, checkpoint = self.inclusion(index), head.checkpoint
@@ -114,11 +122,13 @@ class PublishedTree:
         """Verify that the tree of a signed checkpoint of this size contains an older one's.
 
         Raises:
-            LogProofError: ``log_proof_invalid``.
+            LogTileMissingError: ``log_tile_missing``.
             ConsistencyProofError: ``consistency_proof_invalid``.
         """
         if older.size == 0:
             return  # the empty tree is a beginning of every tree
+        if older.size > self.size:
+            raise ConsistencyProofError("the tree is smaller than the older one")
         verify_consistency(
             older.root_hash,
             head.root_hash,
