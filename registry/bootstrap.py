@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from did_methods.codec import base64url_encode
 from registry.adapters.didkit_process import DidkitProcess
 from registry.adapters.https_fetcher import HttpsFetcher
@@ -55,7 +53,7 @@ from registry.services.witnessing import Witnessing, WitnessSettings, open_witne
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
 from registry.storage.did_witness import WitnessStore
-from registry.storage.engine import Database
+from registry.storage.engine import DATABASE_FAILURES, Database, open_database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
 
@@ -160,7 +158,7 @@ def open_registry(settings: Settings, *, clock: Clock | None = None, policy: Pol
     clock = clock or SystemClock()
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = Database(settings.database_url)
+        database = open_database(settings.database_url)
     except OSError as error:
         raise SettingError(f"the data folder {settings.data_dir} cannot be used: {error.strerror}") from error
     try:
@@ -315,7 +313,7 @@ def _retried(action: Callable[[], None]) -> Callable[[], None]:
     def run() -> None:
         try:
             action()
-        except SQLAlchemyError:
+        except DATABASE_FAILURES:
             _LOG.exception("the database refused; trying again")
 
     return run

@@ -37,7 +37,7 @@ class Settings:
     Attributes:
         host, port: where it listens.
         data_dir: keys, database and exports.
-        database_url: an SQLAlchemy URL; SQLite below data_dir by default.
+        database_url: ``sqlite:///path`` or ``postgresql://user@host/name``; SQLite below data_dir by default.
         public_url: the address in DIDs and metadata; pinned in entry 0.
         origin: the log's name; None lets the first start choose.
         dev: loopback callers need no key.
@@ -104,7 +104,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         host=host,
         port=port,
         data_dir=data_dir,
-        database_url=str(pick("database_url", f"sqlite:///{data_dir / 'registry.sqlite3'}")),
+        database_url=str(pick("database_url", "")) or f"sqlite:///{data_dir / 'registry.sqlite3'}",
         public_url=public_url,
         origin=None if origin is None else str(origin),
         dev=dev,

@@ -468,3 +468,26 @@ AUDIT_SAVE_EVERY_S: Annotated[
 AUDIT_WITNESSED_NOTES: Annotated[
     int, Limit("notes", "with cosignatures, kept between audits to place entries in time; the oldest go first")
 ] = 256
+
+# --- Database -----------------------------------------------------------------------------------------------------
+DATABASE_CONNECTIONS: Annotated[
+    int,
+    Limit("connections", "kept open for writing, and as many for reading, by one process; twice as many under load"),
+] = 6
+DATABASE_CONNECT_S: Annotated[int, Limit("s", "for a connection to PostgreSQL, or for a free one of this process")] = 5
+DATABASE_IDLE_MS: Annotated[
+    int, Limit("ms", "a process that stands still inside a transaction loses it, and another one goes on")
+] = 5_000
+DATABASE_HELD_MS: Annotated[
+    int, Limit("ms", "the same for a lock that is held while witnesses are asked or files are written")
+] = 15_000
+DATABASE_LOCK_WAIT_MS: Annotated[
+    int, Limit("ms", "for a lock that another process has: longer than one that stands still keeps it")
+] = 8_000
+DATABASE_STATEMENT_MS: Annotated[int, Limit("ms", "one statement; the longest here reads a batch of entries")] = 30_000
+DATABASE_SILENCE_MS: Annotated[
+    int, Limit("ms", "a connection on which nothing is acknowledged for so long is given up")
+] = 10_000
+DATABASE_MIGRATION_MS: Annotated[
+    int, Limit("ms", "a migration, or waiting for the one of another process that started at the same time")
+] = 600_000

@@ -36,7 +36,7 @@ from registry.credentials.status_entry import StatusEntry, parse_status_entry  #
 from registry.services.status import StatusService  # noqa: E402
 from registry.services.status_elsewhere import KeyListVerifier, ListsElsewhere  # noqa: E402
 from registry.services.status_signing import JcsListSigner  # noqa: E402
-from registry.storage.engine import Database  # noqa: E402
+from registry.storage.engine import Database, open_database  # noqa: E402
 from registry.storage.status import ListKind, StatusStore  # noqa: E402
 
 GOAL_US = 5.0
@@ -88,7 +88,7 @@ def timed_ms(work: Callable[[], object], times: int) -> dict[str, float]:
 
 def bench_reading(seconds: float) -> dict[str, Any]:
     """A status of a list in memory, of others and of our own; a list signed anew."""
-    database, files = Database("sqlite://"), OneFile()
+    database, files = open_database("sqlite://"), OneFile()
     service, store = make_service(database, files)
     entries = service.allocate(purposes=("revocation",), issuer=RING.did, credential_id="urn:uuid:1")
     name = entries[0]["statusListCredential"].rpartition("/")[2]
@@ -123,7 +123,7 @@ def bench_million(entries: int) -> dict[str, Any]:
     kind, clock = ListKind(RING.did, "revocation"), SystemClock()
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
         path = Path(folder) / "registry.sqlite3"
-        database = Database(f"sqlite:///{path}")
+        database = open_database(f"sqlite:///{path}")
         service, store = make_service(database, OneFile())
         begun = time.perf_counter()
         names: set[str] = set()
@@ -143,7 +143,7 @@ def bench_million(entries: int) -> dict[str, Any]:
         service.close()
         database.close()
         begun = time.perf_counter()
-        database = Database(f"sqlite:///{path}")
+        database = open_database(f"sqlite:///{path}")
         again = StatusStore(database)
         start_ms = (time.perf_counter() - begun) * 1e3
         revoked = sum(shard.value(place.position) for place in found if (shard := again.find(place.shard)))

@@ -6,9 +6,13 @@ import ipaddress
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
 
 # Machines differ: a slow example is no failure, so no profile has a deadline. `ci` repeats the same examples.
 _QUIET = [HealthCheck.too_slow]
@@ -59,6 +63,15 @@ def _no_state_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL server for all tests of this process that ask for it."""
+    from tests.support.postgres import running_server  # the driver is loaded only where it is needed
+
+    with running_server() as server:
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,10 +27,10 @@ def local_database(url: str | None, data: Path | None) -> Iterator[Any]:
         yield None
         return
     from registry.config import load_settings  # only where the server is installed is there a folder to open
-    from registry.storage.engine import Database, DatabaseBusyError
+    from registry.storage.engine import DatabaseBusyError, open_database
 
     try:
-        database = Database(load_settings({"data_dir": data}).database_url)
+        database = open_database(load_settings({"data_dir": data}).database_url)
     except DatabaseBusyError:
         database = None
     if database is None:

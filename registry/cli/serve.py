@@ -38,6 +38,14 @@ class AddressInUseError(ConflictError):
 Host = Annotated[str | None, typer.Option("--host", help="Where to listen.  \\[default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option("--port", help="0 lets the system choose.  \\[default: 8000]")]
 Data = Annotated[Path | None, typer.Option("--data", help="Keys and database.  \\[default: .bonafides]")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="postgresql://user@host/name, which several processes may share, or sqlite:///file.  \\[default: a file in "
+        "the data folder]. A password is better kept in BONAFIDES_DATABASE_URL or ~/.pgpass.",
+    ),
+]
 PublicUrl = Annotated[
     str | None,
     typer.Option(
@@ -68,6 +76,7 @@ def serve(
     host: Host = None,
     port: Port = None,
     data: Data = None,
+    database: DatabaseUrl = None,
     public_url: PublicUrl = None,
     dev: Dev = None,
     profile: Profile = None,
@@ -92,6 +101,7 @@ def serve(
         "host": host,
         "port": port,
         "data_dir": data,
+        "database_url": database,
         "public_url": public_url,
         "dev": dev,
         "profile": profile,
@@ -119,6 +129,7 @@ def serve(
 
 def init(
     data: Data = None,
+    database: DatabaseUrl = None,
     public_url: PublicUrl = None,
     profile: Profile = None,
     log_origin: LogOrigin = None,
@@ -133,7 +144,14 @@ def init(
     from registry.config import load_settings
 
     settings = load_settings(
-        {"data_dir": data, "public_url": public_url, "profile": profile, "log_origin": log_origin, "port": port}
+        {
+            "data_dir": data,
+            "database_url": database,
+            "public_url": public_url,
+            "profile": profile,
+            "log_origin": log_origin,
+            "port": port,
+        }
     )
     registry = open_registry(settings)
     try:

@@ -14,14 +14,13 @@ import threading
 import time
 from collections.abc import Collection
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from registry.errors import DependencyError
 from registry.limits import WITNESS_INTERVAL_MS
 from registry.log.cosignature import append_lines
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.cosigning import WitnessClient
 from registry.services.log import LogService, NotSignedYetError, SignedHead
+from registry.storage.engine import DATABASE_FAILURES
 from registry.storage.log import LogStore
 from registry.storage.publication import PublicationStore
 from registry.storage.tile_store import (
@@ -175,7 +174,7 @@ class Publisher:
             self.run_once()
         except _FATAL:
             return  # told already; readiness says so
-        except (SQLAlchemyError, OSError):
+        except (*DATABASE_FAILURES, OSError):
             _LOG.exception("a checkpoint could not be published; trying again")
 
     def _publish_newest(self) -> bool:

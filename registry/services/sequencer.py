@@ -364,7 +364,8 @@ class Sequencer:
         tiles = append_leaves(edge, [leaf.leaf_hash for leaf in leaves])
         root = edge.root()
         try:
-            self._store.append(leaves, tiles, root_hash=root, openings=batch.openings)
+            old_root = self._edge.root() if self._edge.size else b""
+            self._store.append(leaves, tiles, old_root_hash=old_root, root_hash=root, openings=batch.openings)
         except Exception as error:
             # The commit's outcome may be unknown (a full disk, an interrupted call): the database says which it was.
             found = self._store.head()

@@ -6,12 +6,12 @@ import logging
 import threading
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from did_methods.method import SeenVersion
 from registry.limits import DID_VERSIONS_REMEMBERED
 from registry.storage.engine import Database
 from registry.storage.tables import DID_VERSION
+from registry.storage.upsert import put_row
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,10 +45,7 @@ class SqlVersionMemory:
             scid: of the log.
             seen: a version whose whole log was verified up to it.
         """
-        statement = upsert(DID_VERSION).values(scid=scid, number=seen.number, version_id=seen.version_id)
-        # Compared by the database in the same statement: of two threads the one with the older version changes nothing.
-        newer = DID_VERSION.c.number < statement.excluded.number
-        values = {"number": statement.excluded.number, "version_id": statement.excluded.version_id}
+        values = {"number": seen.number, "version_id": seen.version_id}
         with self._lock, self._database.write() as connection:
             known = connection.scalar(select(DID_VERSION.c.number).where(DID_VERSION.c.scid == scid))
             if known is None:
@@ -58,7 +55,9 @@ class SqlVersionMemory:
                     self._tell_once()
                     return
                 self._known += 1
-            connection.execute(statement.on_conflict_do_update(["scid"], set_=values, where=newer))
+            # Compared by the database in the same statement: of two threads the one with the older version changes
+            # nothing.
+            put_row(connection, DID_VERSION, {"scid": scid}, values, where=DID_VERSION.c.number < seen.number)
 
     def _tell_once(self) -> None:
         if not self._told:

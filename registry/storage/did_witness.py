@@ -5,17 +5,16 @@ A witness that forgets can be made to approve two futures of one log; so a proof
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from did_methods.method import SeenVersion
 from registry.errors import ConflictError, LimitError
 from registry.storage.engine import Database
 from registry.storage.tables import WITNESSED
+from registry.storage.upsert import put_row
 
 
 class DidWitnessConflictError(ConflictError):
@@ -58,14 +57,16 @@ class WitnessStore:
     def __init__(self, database: Database, *, most: int) -> None:
         self._database = database
         self._most = most
-        self._mutex = threading.Lock()
-        with database.read() as connection:
-            self._known = connection.scalar(select(func.count()).select_from(WITNESSED)) or 0
 
     def newest(self, scid: str) -> WitnessedVersion | None:
         """Return what was witnessed of a log last, or None."""
         with self._database.read() as connection:
             return _newest(connection, scid)
+
+    def count(self) -> int:
+        """Return how many logs are remembered."""
+        with self._database.read() as connection:
+            return _count(connection)
 
     def remember(self, scid: str, version_ids: Sequence[str], proof: bytes) -> WitnessedVersion:
         """Keep the proof of a log's newest version, durably; return the one to give away: an earlier one of that version.
@@ -81,19 +82,16 @@ class WitnessStore:
             DidWitnessFullError: ``did_witness_full``.
         """
         mine = WitnessedVersion(len(version_ids), version_ids[-1], proof)
-        with self._mutex:
-            with self._database.write() as connection:
-                known = _newest(connection, scid)
-                if known is not None:
-                    check_goes_on(version_ids, known)
-                    if known.number == mine.number:
-                        return known
-                elif self._known >= self._most:
-                    raise DidWitnessFullError
-                values = {"number": mine.number, "version_id": mine.version_id, "proof": mine.proof}
-                statement = upsert(WITNESSED).values(scid=scid, **values)
-                connection.execute(statement.on_conflict_do_update(["scid"], set_=values))
-            self._known += known is None  # after the commit: what was not written is not counted
+        with self._database.write_alone("did_witness") as connection:
+            known = _newest(connection, scid)
+            if known is not None:
+                check_goes_on(version_ids, known)
+                if known.number == mine.number:
+                    return known
+            elif _count(connection) >= self._most:
+                raise DidWitnessFullError
+            values = {"number": mine.number, "version_id": mine.version_id, "proof": mine.proof}
+            put_row(connection, WITNESSED, {"scid": scid}, values)
         return mine
 
 
@@ -109,6 +107,10 @@ def check_goes_on(version_ids: Sequence[str], known: SeenVersion | WitnessedVers
     """
     if known.number > len(version_ids) or version_ids[known.number - 1] != known.version_id:
         raise DidWitnessConflictError(current=known.version_id)
+
+
+def _count(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(WITNESSED)) or 0
 
 
 def _newest(connection: Connection, scid: str) -> WitnessedVersion | None:

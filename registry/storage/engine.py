@@ -1,30 +1,29 @@
-"""Opening the database: one writer, many readers, migrated, locked against a second process.
+"""The contract of the database, and the errors of both engines: SQLite for one process, PostgreSQL for many.
 
-SQLite runs in WAL mode with `synchronous=FULL`: what was committed survives a power cut as far as the disk keeps its
-word. Exactly one connection writes and does every WAL checkpoint, because SQLite before 3.51.3 can corrupt a WAL that
-two connections reset at once; a second process is refused by a lock file.
+Decides which engine a URL names and brings its tables up to date; how each keeps its word stands in `engine_sqlite` and
+`engine_postgres`. Stores know this contract alone, so that one suite of tests holds for all of them.
+
+Spec: specs/storage.md
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import Final, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from registry.errors import DependencyError
+from registry.errors import DependencyError, ParseError
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """The newest migration; a test compares it with the migrations folder."""
 
-_LOCK_WAIT_MS = 5_000
+SEQUENCING: Final = "sequencing"
+MIGRATION: Final = "migration"
 
 
 class DatabaseBusyError(DependencyError):
@@ -34,8 +33,15 @@ class DatabaseBusyError(DependencyError):
     title = "Another process is using this database"
 
 
+class DatabaseUrlError(ParseError):
+    """The setting is no database URL, or one with a part that nobody knows."""
+
+    code = "database_url_malformed"
+    title = "This is not a database URL"
+
+
 class DatabaseUnsupportedError(DependencyError):
-    """The database URL names an engine that this version does not run on."""
+    """The database URL names an engine that this version does not run on, or a server that is too old for it."""
 
     code = "database_unsupported"
     title = "This database is not supported"
@@ -48,137 +54,247 @@ class DatabaseVersionError(DependencyError):
     title = "The database was written by a newer version of this program"
 
 
-class Database:
-    """The open database.
+class DatabaseDriverError(DependencyError):
+    """The driver of this engine is not installed."""
 
-    Owner: `write` is held by one thread at a time; `read` may be called from any thread.
-    """
+    code = "database_driver_missing"
+    title = "The driver of this database is not installed"
 
-    def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            raise DatabaseUnsupportedError("only sqlite:/// URLs are supported in this version")
-        self.path = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
-        self._lock_file = _lock(self.path) if self.path else None
-        self._writer_mutex = threading.RLock()
-        if self.path is None:
-            self._writer_engine = create_engine(
-                url, poolclass=StaticPool, connect_args={"check_same_thread": False}, isolation_level="AUTOCOMMIT"
-            )
-            self._reader_engine = self._writer_engine
-        else:
-            self._writer_engine = _sqlite_engine(url, writer=True)
-            self._reader_engine = _sqlite_engine(url, writer=False)
-        try:
-            self._writer = self._writer_engine.connect()
-            migrate(self._writer)
-        except BaseException:
-            self.close()
-            raise
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Run one transaction on the writer connection; commit at the end, roll back on any exception."""
-        with self._writer_mutex:
-            self._writer.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.exec_driver_sql("COMMIT")
-            except BaseException:
-                # A COMMIT that failed (a full disk) leaves the transaction open; one that did not, none to roll back.
-                raw: Any = self._writer.connection.dbapi_connection
-                if raw.in_transaction:
-                    self._writer.exec_driver_sql("ROLLBACK")
-                raise
+class DatabaseFileSystemError(DependencyError):
+    """The folder lies on a network file system, whose locks and order of writes SQLite cannot rely on."""
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Open a read-only connection."""
-        if self.path is None:
-            with self._writer_mutex:
-                yield self._writer
-            return
-        with self._reader_engine.connect() as connection:
-            yield connection
+    code = "database_on_network"
+    title = "SQLite cannot be kept on a network file system"
 
-    def forget_deleted(self, *, rewrite: bool = False) -> bool:
-        """Let the write-ahead log hold nothing of what was deleted; False where a reader stood in the way.
+
+class DatabaseUnavailableError(DependencyError):
+    """The database server cannot be reached, or ended what was asked of it; nothing of it was written."""
+
+    code = "database_unavailable"
+    title = "The database cannot be reached"
+
+
+class DatabaseLoginError(DependencyError):
+    """The database server refused the user, the password or the address of this machine."""
+
+    code = "database_login_refused"
+    title = "The database refused the login"
+
+
+class DatabaseMissingError(DependencyError):
+    """The server has no database of that name."""
+
+    code = "database_missing"
+    title = "There is no such database"
+
+
+class DatabaseEncodingError(DependencyError):
+    """The database does not keep its texts in UTF-8."""
+
+    code = "database_encoding"
+    title = "The database's encoding is not UTF-8"
+
+
+class DatabaseNotDurableError(DependencyError):
+    """The server answers a commit before it is safe, so nothing could be acknowledged."""
+
+    code = "database_not_durable"
+    title = "The database does not wait for its commits"
+
+
+class DatabaseLockError(DependencyError):
+    """Another process kept a lock for longer than is waited; nothing was written."""
+
+    code = "database_lock_timeout"
+    title = "Another process kept the database's lock"
+
+
+class CommitUnknownError(DependencyError):
+    """The connection was lost during a commit: it may have happened. Read what stands before anything is repeated."""
+
+    code = "commit_unknown"
+    title = "Whether this was written is not known"
+
+
+DATABASE_FAILURES: Final = (SQLAlchemyError, DatabaseUnavailableError, DatabaseLockError, CommitUnknownError)
+"""What a database does that refuses for a while: a full disk, a lost connection. Trying again later is right."""
+
+
+class Listener(Protocol):
+    """Hears what other processes say on one channel. For one thread; `close` may be called from any."""
+
+    def wait(self, timeout_s: float) -> list[str]:
+        """Wait until something is said; return it, oldest first, or nothing when the time is up or after `close`.
+
+        After a lost connection an empty text stands for whatever was said meanwhile: look at the tables.
 
         Args:
-            rewrite: write the whole database anew first, which also takes what lay in pages from before.
+            timeout_s: seconds, at least 0.
         """
-        if self.path is None:
-            return True
-        with self._writer_mutex:
-            if rewrite:
-                self._writer.exec_driver_sql("VACUUM")
-            row = self._writer.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
-        return row is not None and row[0] == 0
+        ...
+
+    def close(self) -> None:
+        """End the waiting and the connection."""
+        ...
+
+
+class Database(Protocol):
+    """An open database. Safe from any thread.
+
+    Attributes:
+        is_shared: other processes may write too, so that what is held in memory may be old.
+    """
+
+    is_shared: bool
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Run one transaction: durable when the block ends, undone on any exception.
+
+        Raises:
+            DatabaseUnavailableError: ``database_unavailable``, nothing was written.
+            CommitUnknownError: ``commit_unknown``.
+        """
+        ...
+
+    def write_alone(self, name: str) -> AbstractContextManager[Connection]:
+        """Run one transaction that excludes every other of this name, in any process; for "look, decide, write".
+
+        Args:
+            name: of the lock, a constant of the code.
+
+        Raises:
+            DatabaseLockError: ``database_lock_timeout``.
+            DatabaseUnavailableError: ``database_unavailable``, nothing was written.
+            CommitUnknownError: ``commit_unknown``.
+        """
+        ...
+
+    def sequencing(self) -> AbstractContextManager[Connection]:
+        """Run the transaction that appends to the log: `write_alone` under the log's own lock."""
+        ...
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Exclude every other holder of this name, in any process, while the block writes in transactions of its own.
+
+        A holder that stands still for longer than the limit loses the lock, and learns it at the end of its block; what
+        it writes needs a fence of its own, such as a unique key. Not for nesting under one name.
+
+        Args:
+            name: of the lock, a constant of the code.
+
+        Raises:
+            DatabaseLockError: ``database_lock_timeout``, or the lock was lost.
+            DatabaseUnavailableError: ``database_unavailable``.
+        """
+        ...
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Open a read-only connection.
+
+        Raises:
+            DatabaseUnavailableError: ``database_unavailable``.
+        """
+        ...
+
+    def notify(self, connection: Connection, channel: str, payload: str) -> None:
+        """Tell the listeners of other processes something, once the transaction has committed.
+
+        Args:
+            connection: of the transaction.
+            channel: lower-case letters and underscores.
+            payload: at most 7,999 bytes.
+        """
+        ...
+
+    def listen(self, channel: str) -> Listener:
+        """Listen to a channel, on a connection that is opened anew where it is lost."""
+        ...
+
+    def forget_deleted(self, *, rewrite: bool = False) -> bool:
+        """Let the database's files hold nothing of what was deleted; False where something stood in the way.
+
+        Args:
+            rewrite: write the tables of openings anew first, which also takes what lay in pages from before.
+        """
+        ...
 
     def close(self) -> None:
         """Close every connection and let go of the lock."""
-        writer = getattr(self, "_writer", None)
-        if writer is not None:
-            writer.close()
-        self._writer_engine.dispose()
-        self._reader_engine.dispose()
-        if self._lock_file is not None:
-            self._lock_file.close()
+        ...
 
 
-def _lock(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock_file = (path.parent / (path.name + ".lock")).open("a+")
+def open_database(url: str) -> Database:
+    """Open a database and bring its tables to `SCHEMA_REVISION`.
+
+    Args:
+        url: ``sqlite:///path`` (``sqlite://`` is in memory), ``postgresql://`` or ``postgresql+psycopg://``.
+
+    Raises:
+        DatabaseUrlError: ``database_url_malformed``.
+        DatabaseUnsupportedError: ``database_unsupported``.
+        DependencyError: the other codes of this module.
+    """
+    parsed = parse_database_url(url)
+    # Only the engine that is asked for is loaded; the driver of the other may not be installed.
+    if parsed.get_backend_name() == "sqlite":
+        from registry.storage.engine_sqlite import SqliteDatabase
+
+        return SqliteDatabase(parsed)
+    from registry.storage.engine_postgres import PostgresDatabase
+
+    return PostgresDatabase(parsed)
+
+
+def parse_database_url(url: str) -> URL:
+    """Return the parts of a database URL, with the driver that is used; never quotes it, for it may hold a password.
+
+    Raises:
+        DatabaseUrlError: ``database_url_malformed``.
+        DatabaseUnsupportedError: ``database_unsupported``.
+    """
     try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock_file.seek(0)
-        holder = lock_file.read(20).strip() or "unknown"
-        lock_file.close()
-        raise DatabaseBusyError(f"process {holder} has {path.name} open") from error
-    lock_file.truncate(0)
-    lock_file.write(str(os.getpid()))
-    lock_file.flush()
-    return lock_file
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise DatabaseUrlError("write sqlite:///path or postgresql://user@host/name") from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return parsed
+        case "postgresql" | "postgresql+psycopg":
+            return parsed.set(drivername="postgresql+psycopg")
+        case _:
+            raise DatabaseUnsupportedError("only sqlite:/// and postgresql:// URLs are supported")
 
 
-def _sqlite_engine(url: str, *, writer: bool) -> Engine:
-    engine = create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        connect_args={"check_same_thread": False, "timeout": _LOCK_WAIT_MS / 1000},
-        **({"poolclass": NullPool} if writer else {"pool_size": 8, "max_overflow": 32}),
-    )
+def lock_number(name: str) -> int:
+    """Return the number of an advisory lock: 64 bits, signed, of a hash that no other program of the database shares.
 
-    @event.listens_for(engine, "connect")
-    def _set_pragmas(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        if writer:
-            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute("PRAGMA foreign_keys=ON")
-            cursor.execute("PRAGMA cache_size=-65536")
-            cursor.execute("PRAGMA secure_delete=ON")  # what an erasure deletes leaves zeros in its page
-        else:
-            cursor.execute("PRAGMA query_only=ON")
-            cursor.execute("PRAGMA wal_autocheckpoint=0")
-        cursor.close()
-
-    return engine
+    Args:
+        name: of the lock.
+    """
+    return int.from_bytes(hashlib.sha256(b"bonafides/lock/" + name.encode()).digest()[:8], "big", signed=True)
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the tables to `SCHEMA_REVISION`; nothing is imported or done when they are there already.
+def is_current(connection: Connection) -> bool:
+    """Say whether the tables are those of `SCHEMA_REVISION`.
 
     Raises:
         DatabaseVersionError: ``database_too_new``.
     """
     current = _current_revision(connection)
-    if current == SCHEMA_REVISION:
-        return
     if current is not None and current > SCHEMA_REVISION:
         raise DatabaseVersionError(f"it is at revision {current}, this program knows {SCHEMA_REVISION}")
+    return current == SCHEMA_REVISION
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to `SCHEMA_REVISION`; the caller has begun a transaction, alone.
+
+    Raises:
+        DatabaseVersionError: ``database_too_new``.
+    """
+    if is_current(connection):  # another process did it while this one waited
+        return
     # Alembic costs a quarter of a second to import; a start on a current database does without it.
     from alembic import command
     from alembic.config import Config
@@ -186,18 +302,17 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    try:
-        command.upgrade(config, "head")
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")
+    command.upgrade(config, "head")
 
 
 def _current_revision(connection: Connection) -> str | None:
-    found = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).first()
-    if found is None:
+    postgres = connection.dialect.name == "postgresql"
+    known = (
+        "SELECT to_regclass('alembic_version')"
+        if postgres
+        else "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+    )
+    if connection.scalar(text(known)) is None:
         return None
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     return None if row is None else str(row[0])

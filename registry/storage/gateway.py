@@ -34,7 +34,7 @@ class GatewayStore:
         Raises:
             GatewayExistsError: ``gateway_exists``.
         """
-        with self._database.write() as connection:
+        with self._database.write_alone("gateway") as connection:
             if connection.execute(select(GATEWAY.c.name).where(GATEWAY.c.name == name)).first():
                 raise GatewayExistsError
             connection.execute(insert(GATEWAY).values(name=name, role=role, key_digest=key_digest, created_ms=now_ms))

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Table, cast, insert, select, union_all, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, LargeBinary, Table, cast, insert, literal, select, union_all, update
+from sqlalchemy.exc import IntegrityError
 
 from registry.errors import DependencyError
 from registry.history.did_files import OPERATION, WITNESS
@@ -22,6 +22,7 @@ from registry.log.tile import TileId, tile_node_reader
 from registry.storage.engine import Database
 from registry.storage.opening import SealedOpening, insert_openings
 from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
+from registry.storage.upsert import put_row
 
 TILE_WIDTH = 256
 _HASH = 32
@@ -70,6 +71,7 @@ class LogStore:
         leaves: Sequence[SequencedLeaf],
         tiles: Mapping[TileId, bytes],
         *,
+        old_root_hash: bytes,
         root_hash: bytes,
         openings: Sequence[SealedOpening] = (),
     ) -> None:
@@ -78,30 +80,22 @@ class LogStore:
         Args:
             leaves: consecutive leaves that begin at the committed size.
             tiles: what these leaves add at the end of each tile.
+            old_root_hash: the committed tree's root, which fences out whoever followed another tree; empty for no tree.
             root_hash: the tree's root after the last leaf.
             openings: sealed disclosures of private fields, stored beside, erasable.
 
         Raises:
-            HeadMovedError: ``log_head_moved`` when the committed size is another one.
+            HeadMovedError: ``log_head_moved`` when the committed size or root is another one.
         """
-        first, size = leaves[0].index, leaves[-1].index + 1
-        with self._database.write() as connection:
-            _swap_head(connection, first, size, root_hash)
-            _insert_rows(connection, ENTRY, [_entry_row(leaf) for leaf in leaves])
-            parties = [(party.did, party.count, leaf.index) for leaf in leaves for party in leaf.parties]
-            if parties:
-                _insert_rows(connection, PARTY, parties)
-            published = [(leaf.parties[0].did, leaf.index) for leaf in leaves if leaf.kind == OPERATION]
-            if published:
-                _insert_rows(connection, DID_ENTRY, published)
-            _grow_tiles(connection, tiles)
-            insert_openings(connection, openings)
+        with self._database.sequencing() as connection:
+            append_within(
+                connection, leaves, tiles, old_root_hash=old_root_hash, root_hash=root_hash, openings=openings
+            )
 
     def head(self) -> tuple[int, bytes]:
         """Return the committed size and root; (0, empty bytes) before the first entry."""
         with self._database.read() as connection:
-            row = connection.execute(select(HEAD.c.size, HEAD.c.root)).first()
-        return (0, b"") if row is None else (row[0], row[1])
+            return head_within(connection)
 
     def entries(self, start: int, end: int) -> list[EntryRecord]:
         """Return the entries with start <= index < end that exist, in order."""
@@ -186,7 +180,7 @@ class LogStore:
         Raises:
             SignedTwiceError: ``checkpoint_fork`` when another root was signed at this size.
         """
-        with self._database.write() as connection:
+        with self._database.write_alone("signed") as connection:
             row = connection.execute(select(SIGNED.c.root, SIGNED.c.note).where(SIGNED.c.size == size)).first()
             if row is None:
                 connection.execute(insert(SIGNED).values(size=size, root=root_hash, note=note))
@@ -205,15 +199,51 @@ class LogStore:
 
     def save_snapshot(self, size: int, root_hash: bytes, data: bytes) -> None:
         """Keep the folded state at a size; replaces the one before."""
-        values = {"id": 1, "size": size, "root": root_hash, "data": data}
         with self._database.write() as connection:
-            connection.execute(upsert(SNAPSHOT).values(**values).on_conflict_do_update(["id"], set_=values))
+            put_row(connection, SNAPSHOT, {"id": 1}, {"size": size, "root": root_hash, "data": data})
 
     def load_snapshot(self) -> tuple[int, bytes, bytes] | None:
         """Return size, root and data of the snapshot, or None."""
         with self._database.read() as connection:
             row = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)).first()
         return None if row is None else (row[0], row[1], row[2])
+
+
+def head_within(connection: Connection) -> tuple[int, bytes]:
+    """Return the size and root that a transaction sees; (0, empty bytes) before the first entry.
+
+    Args:
+        connection: of the transaction; that of `Database.sequencing` sees what nobody can change before it ends.
+    """
+    row = connection.execute(select(HEAD.c.size, HEAD.c.root)).first()
+    return (0, b"") if row is None else (row[0], row[1])
+
+
+def append_within(
+    connection: Connection,
+    leaves: Sequence[SequencedLeaf],
+    tiles: Mapping[TileId, bytes],
+    *,
+    old_root_hash: bytes,
+    root_hash: bytes,
+    openings: Sequence[SealedOpening] = (),
+) -> None:
+    """Append leaves in a transaction of `Database.sequencing`, which the caller commits; see `LogStore.append`.
+
+    Raises:
+        HeadMovedError: ``log_head_moved``.
+    """
+    first, size = leaves[0].index, leaves[-1].index + 1
+    _swap_head(connection, (first, old_root_hash), size, root_hash)
+    _insert_rows(connection, ENTRY, [_entry_row(leaf) for leaf in leaves])
+    parties = [(party.did, party.count, leaf.index) for leaf in leaves for party in leaf.parties]
+    if parties:
+        _insert_rows(connection, PARTY, parties)
+    published = [(leaf.parties[0].did, leaf.index) for leaf in leaves if leaf.kind == OPERATION]
+    if published:
+        _insert_rows(connection, DID_ENTRY, published)
+    _grow_tiles(connection, tiles)
+    insert_openings(connection, openings)
 
 
 def _entry_row(leaf: SequencedLeaf) -> tuple[Any, ...]:
@@ -233,12 +263,19 @@ def _insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any,
         connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _swap_head(connection: Connection, expected: int, size: int, root_hash: bytes) -> None:
-    if expected == 0:
-        connection.execute(insert(HEAD).values(id=1, size=size, root=root_hash))
+def _swap_head(connection: Connection, old: tuple[int, bytes], size: int, root_hash: bytes) -> None:
+    """Move the head on from the one that the caller built on, or refuse: the fence against a writer that stood still.
+
+    A root commits to every leaf below it, so size and root say more than a number of the writer's epoch would.
+    """
+    if old[0] == 0:
+        try:
+            connection.execute(insert(HEAD).values(id=1, size=size, root=root_hash))
+        except IntegrityError as error:
+            raise HeadMovedError from error
         return
-    swapped = connection.execute(update(HEAD).where(HEAD.c.size == expected).values(size=size, root=root_hash))
-    if swapped.rowcount != 1:
+    known = HEAD.c.size == old[0], HEAD.c.root == old[1]
+    if connection.execute(update(HEAD).where(*known).values(size=size, root=root_hash)).rowcount != 1:
         raise HeadMovedError
 
 
@@ -247,11 +284,9 @@ def _grow_tiles(connection: Connection, tiles: Mapping[TileId, bytes]) -> None:
     for tile, added in tiles.items():
         if tile.level == 0:
             continue
-        values = {"level": tile.level, "number": tile.index, "data": added}
-        statement = upsert(TILE).values(**values)
         # SQLite calls whatever it concatenates a text, and a text that is not UTF-8 cannot be read back.
-        grown = {"data": cast(TILE.c.data.op("||")(statement.excluded.data), LargeBinary)}
-        connection.execute(statement.on_conflict_do_update(["level", "number"], set_=grown))
+        grown = {"data": cast(TILE.c.data.op("||")(literal(added, LargeBinary)), LargeBinary)}
+        put_row(connection, TILE, {"level": tile.level, "number": tile.index}, {"data": added}, changes=grown)
 
 
 def _tile(connection: Connection, level: int, number: int, width: int) -> bytes:

@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from registry.storage.engine import Database
 from registry.storage.tables import ERASURE, OPENING, OPENING_PARTY, PLAIN_OPENING
+from registry.storage.upsert import add_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,13 @@ class OpeningStore:
     def of_event(self, event_id: bytes) -> list[SealedOpening]:
         """Return what is kept for an event, in the order of the commitments."""
         with self._database.read() as connection:
-            parties = connection.scalars(
-                select(OPENING_PARTY.c.did).where(OPENING_PARTY.c.event_id == event_id).order_by(OPENING_PARTY.c.did)
-            ).all()
+            dids = connection.scalars(select(OPENING_PARTY.c.did).where(OPENING_PARTY.c.event_id == event_id)).all()
             rows = connection.execute(
-                select(OPENING.c.digest, OPENING.c.sealed)
-                .where(OPENING.c.event_id == event_id)
-                .order_by(OPENING.c.digest)
+                select(OPENING.c.digest, OPENING.c.sealed).where(OPENING.c.event_id == event_id)
             ).all()
-        return [SealedOpening(event_id, row[0], tuple(parties), row[1]) for row in rows]
+        # Sorted here: a server sorts texts by the rules of some language.
+        parties = tuple(sorted(dids))
+        return [SealedOpening(event_id, digest, parties, sealed) for digest, sealed in sorted(map(tuple, rows))]
 
     def count(self, *, did: str | None = None, event_id: bytes | None = None) -> int:
         """Return how many openings there are that an agent is a party to, or that an event has."""
@@ -99,7 +97,7 @@ class OpeningStore:
         """Remember erasures that were carried out."""
         rows = [{"seq": index, "done_ms": now_ms} for index in indexes]
         with self._database.write() as connection:
-            connection.execute(upsert(ERASURE).on_conflict_do_nothing(), rows)
+            add_missing(connection, ERASURE, rows)
 
     def plain(self, *, limit: int) -> list[PlainOpening]:
         """Return openings that an earlier version kept in the open."""
@@ -131,5 +129,5 @@ def insert_openings(connection: Connection, openings: Sequence[SealedOpening]) -
         return
     rows = [{"event_id": one.event_id, "digest": one.digest, "sealed": one.sealed} for one in openings]
     parties = [{"did": did, "event_id": one.event_id} for one in openings for did in one.parties]
-    connection.execute(upsert(OPENING).on_conflict_do_nothing(), rows)
-    connection.execute(upsert(OPENING_PARTY).on_conflict_do_nothing(), parties)
+    add_missing(connection, OPENING, rows)
+    add_missing(connection, OPENING_PARTY, parties)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from registry.log.cosignature import Cosignature
 from registry.log.note import NoteSignature, parse_signature_lines
 from registry.storage.engine import Database
 from registry.storage.tables import COSIGNATURE, PUBLISHED, SIGNED
+from registry.storage.upsert import put_row
 
 
 class PublicationStore:
@@ -25,17 +25,18 @@ class PublicationStore:
 
     def save_cosignature(self, size: int, cosignature: Cosignature) -> None:
         """Keep a verified cosignature; the newest of each key stands."""
+        key = {"size": size, "signer": cosignature.key.to_text()}
         values = {"time_s": cosignature.time_s, "line": cosignature.line.to_line().encode("utf-8")}
-        statement = upsert(COSIGNATURE).values(size=size, signer=cosignature.key.to_text(), **values)
         with self._database.write() as connection:
-            connection.execute(statement.on_conflict_do_update(["size", "signer"], set_=values))
+            put_row(connection, COSIGNATURE, key, values, where=COSIGNATURE.c.time_s <= cosignature.time_s)
 
     def cosignatures(self, size: int) -> dict[str, NoteSignature]:
         """Return the cosignatures of a size by verifier key, sorted by it."""
         query = select(COSIGNATURE.c.signer, COSIGNATURE.c.line).where(COSIGNATURE.c.size == size)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(COSIGNATURE.c.signer)).all()
-        return {signer: parse_signature_lines(bytes(line))[0] for signer, line in rows}
+            rows = connection.execute(query).all()
+        # Sorted here: a server sorts texts by the rules of some language.
+        return {signer: parse_signature_lines(bytes(line))[0] for signer, line in sorted(map(tuple, rows))}
 
     def newest_cosigned(self, signer: str) -> int:
         """Return the largest size that a key has cosigned, 0 for none.
@@ -54,7 +55,5 @@ class PublicationStore:
 
     def save_published(self, size: int) -> None:
         """Remember which checkpoint is published; a smaller size than before changes nothing."""
-        statement = upsert(PUBLISHED).values(id=1, size=size)
-        grown = statement.on_conflict_do_update(["id"], set_={"size": size}, where=PUBLISHED.c.size < size)
         with self._database.write() as connection:
-            connection.execute(grown)
+            put_row(connection, PUBLISHED, {"id": 1}, {"size": size}, where=PUBLISHED.c.size < size)

@@ -7,8 +7,20 @@ follow from nothing in the log.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Table
+from sqlalchemy import BigInteger, Dialect, Integer, Table
+from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
+
+
+class BigNumber(TypeDecorator[int]):
+    """A number of 64 bits: SQLite's INTEGER is one, and only under that name may it be a row's own number."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
+        """Return the engine's type of this width."""
+        return Integer() if dialect.name == "sqlite" else BigInteger()
 
 
 class EntryRow(SQLModel, table=True):
@@ -16,7 +28,7 @@ class EntryRow(SQLModel, table=True):
 
     __tablename__ = "entry"
 
-    seq: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigNumber)
     event_id: bytes = Field(unique=True)
     kind: str
     time_ms: int = Field(sa_type=BigInteger)
@@ -30,8 +42,8 @@ class PartyRow(SQLModel, table=True):
     __tablename__ = "party"
 
     did: str = Field(primary_key=True)
-    count: int = Field(primary_key=True)
-    seq: int
+    count: int = Field(primary_key=True, sa_type=BigNumber)
+    seq: int = Field(sa_type=BigNumber)
 
 
 class TileRow(SQLModel, table=True):
@@ -40,7 +52,7 @@ class TileRow(SQLModel, table=True):
     __tablename__ = "tile"
 
     level: int = Field(primary_key=True)
-    number: int = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=BigNumber)
     data: bytes
 
 
@@ -50,7 +62,7 @@ class HeadRow(SQLModel, table=True):
     __tablename__ = "head"
 
     id: int = Field(primary_key=True)
-    size: int
+    size: int = Field(sa_type=BigNumber)
     root: bytes
 
 
@@ -59,7 +71,7 @@ class SignedRow(SQLModel, table=True):
 
     __tablename__ = "signed"
 
-    size: int = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=BigNumber)
     root: bytes
     note: bytes
 
@@ -132,7 +144,7 @@ class SnapshotRow(SQLModel, table=True):
     __tablename__ = "snapshot"
 
     id: int = Field(primary_key=True)
-    size: int
+    size: int = Field(sa_type=BigNumber)
     root: bytes
     data: bytes
 
@@ -143,7 +155,7 @@ class DidEntryRow(SQLModel, table=True):
     __tablename__ = "did_entry"
 
     did: str = Field(primary_key=True)
-    seq: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigNumber)
 
 
 class WitnessedRow(SQLModel, table=True):
@@ -152,7 +164,7 @@ class WitnessedRow(SQLModel, table=True):
     __tablename__ = "witnessed"
 
     scid: str = Field(primary_key=True)
-    number: int
+    number: int = Field(sa_type=BigNumber)
     version_id: str
     proof: bytes
 
@@ -163,7 +175,7 @@ class DidVersionRow(SQLModel, table=True):
     __tablename__ = "did_version"
 
     scid: str = Field(primary_key=True)
-    number: int
+    number: int = Field(sa_type=BigNumber)
     version_id: str
 
 
@@ -172,11 +184,11 @@ class StatusListRow(SQLModel, table=True):
 
     __tablename__ = "status_list"
 
-    number: int = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=BigNumber)
     name: str = Field(unique=True)
     issuer: str
     purpose: str
-    size: int
+    size: int = Field(sa_type=BigNumber)
     messages: str
     bits: bytes
     changed_ms: int = Field(sa_type=BigInteger)
@@ -187,8 +199,8 @@ class StatusEntryRow(SQLModel, table=True):
 
     __tablename__ = "status_entry"
 
-    list_number: int = Field(primary_key=True)
-    position: int = Field(primary_key=True)
+    list_number: int = Field(primary_key=True, sa_type=BigNumber)
+    position: int = Field(primary_key=True, sa_type=BigNumber)
     credential: bytes = Field(index=True)
 
 
@@ -197,9 +209,9 @@ class StatusChangeRow(SQLModel, table=True):
 
     __tablename__ = "status_change"
 
-    number: int = Field(primary_key=True)
-    list_number: int = Field(index=True)
-    position: int
+    number: int = Field(primary_key=True, sa_type=BigNumber)
+    list_number: int = Field(index=True, sa_type=BigNumber)
+    position: int = Field(sa_type=BigNumber)
     value: int
     time_ms: int = Field(sa_type=BigInteger)
     by: str
@@ -210,7 +222,7 @@ class CosignatureRow(SQLModel, table=True):
 
     __tablename__ = "cosignature"
 
-    size: int = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=BigNumber)
     signer: str = Field(primary_key=True)
     time_s: int = Field(sa_type=BigInteger)
     line: bytes
@@ -222,7 +234,7 @@ class PublishedRow(SQLModel, table=True):
     __tablename__ = "published"
 
     id: int = Field(primary_key=True)
-    size: int
+    size: int = Field(sa_type=BigNumber)
 
 
 class WitnessedLogRow(SQLModel, table=True):
@@ -241,7 +253,7 @@ class WitnessNoteRow(SQLModel, table=True):
     __tablename__ = "witness_note"
 
     origin: str = Field(primary_key=True)
-    size: int = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=BigNumber)
     root: bytes
     note: bytes
     cosignature: bytes

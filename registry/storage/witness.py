@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from registry.errors import ConflictError, LimitError, NotFoundError
 from registry.limits import EVIDENCE_KEPT, LOGS_WITNESSED, WITNESS_NOTES_KEPT
@@ -20,6 +19,7 @@ from registry.log.note import NoteKey, parse_note_key
 from registry.log.split_view import SplitView, encode_split_view
 from registry.storage.engine import Database
 from registry.storage.tables import SPLIT_VIEW, WITNESS_NOTE, WITNESSED_LOG
+from registry.storage.upsert import put_row
 
 
 class WitnessedLogExistsError(ConflictError):
@@ -95,7 +95,7 @@ class WitnessLogStore:
             WitnessedLogExistsError: ``witnessed_log_exists`` for another key of this origin.
             WitnessedLogsFullError: ``witnessed_logs_full``.
         """
-        with self._database.write() as connection:
+        with self._database.write_alone("log_witness") as connection:
             held = connection.scalar(select(WITNESSED_LOG.c.key).where(WITNESSED_LOG.c.origin == key.name))
             if held == key.to_text():
                 return
@@ -112,15 +112,16 @@ class WitnessLogStore:
         Raises:
             WitnessedLogNotFoundError: ``witnessed_log_not_found``.
         """
-        with self._database.write() as connection:
+        with self._database.write_alone("log_witness") as connection:
             if not connection.execute(delete(WITNESSED_LOG).where(WITNESSED_LOG.c.origin == origin)).rowcount:
                 raise WitnessedLogNotFoundError
 
     def logs(self) -> dict[str, NoteKey]:
         """Return the witnessed logs' keys by origin, sorted."""
         with self._database.read() as connection:
-            keys = connection.scalars(select(WITNESSED_LOG.c.key).order_by(WITNESSED_LOG.c.origin)).all()
-        return {key.name: key for key in map(parse_note_key, keys)}
+            keys = connection.scalars(select(WITNESSED_LOG.c.key)).all()
+        # Sorted here: a server sorts texts by the rules of some language.
+        return {key.name: key for key in sorted(map(parse_note_key, keys), key=lambda one: one.name)}
 
     # ------------------------------------------------------------ notes
 
@@ -135,7 +136,7 @@ class WitnessLogStore:
         Raises:
             RegistryError: what decide raises.
         """
-        with self._database.write() as connection:
+        with self._database.write_alone("log_witness") as connection:
             held = _note(connection, checkpoint.origin, checkpoint.size)
             line, time_s = decide(_newest_cosigned(connection, checkpoint.origin), held)
             _keep(connection, checkpoint, note, line, time_s)
@@ -144,7 +145,7 @@ class WitnessLogStore:
     def keep_seen(self, checkpoint: Checkpoint, note: bytes, *, time_s: int) -> KeptNote | None:
         """Keep a note that was only seen, if there is room; return the one of its size that was kept before, or None."""
         own = WITNESS_NOTE.c.origin == checkpoint.origin
-        with self._database.write() as connection:
+        with self._database.write_alone("log_witness") as connection:
             held = _note(connection, checkpoint.origin, checkpoint.size)
             if held is None:
                 kept = connection.scalar(select(func.count()).select_from(WITNESS_NOTE).where(own)) or 0
@@ -168,7 +169,7 @@ class WitnessLogStore:
         """Keep evidence and return its digest, or None where as much is kept as may be; the same again changes nothing."""
         data = encode_split_view(evidence)
         digest = sha256(data).digest()
-        with self._database.write() as connection:
+        with self._database.write_alone("log_witness") as connection:
             if connection.scalar(select(SPLIT_VIEW.c.digest).where(SPLIT_VIEW.c.digest == digest)) is not None:
                 return digest
             if (connection.scalar(select(func.count()).select_from(SPLIT_VIEW)) or 0) >= EVIDENCE_KEPT:
@@ -221,8 +222,7 @@ def _newest_cosigned(connection: Connection, origin: str) -> KeptNote | None:
 
 def _keep(connection: Connection, checkpoint: Checkpoint, note: bytes, line: bytes, time_s: int) -> None:
     values = {"root": checkpoint.root_hash, "note": note, "cosignature": line, "time_s": time_s}
-    statement = upsert(WITNESS_NOTE).values(origin=checkpoint.origin, size=checkpoint.size, **values)
-    connection.execute(statement.on_conflict_do_update(["origin", "size"], set_=values))
+    put_row(connection, WITNESS_NOTE, {"origin": checkpoint.origin, "size": checkpoint.size}, values)
     # The newest cosigned note is what this witness is bound by: a flood of seen ones must not push it out.
     own = WITNESS_NOTE.c.origin == checkpoint.origin
     if line:

@@ -15,7 +15,7 @@ from registry.log.checkpoint import verify_checkpoint
 from registry.log.merkle import RightEdge, node_hash
 from registry.log.note import parse_note_key
 from registry.services.snapshot import load_state
-from registry.storage.engine import Database
+from registry.storage.engine import Database, open_database
 from registry.storage.log import LogStore
 from registry.storage.tables import ENTRY, PARTY, SIGNED
 from tests.crash.load import Load
@@ -42,7 +42,7 @@ class Checker:
 
     def check(self, data: Path, load: Load) -> None:
         """Open the database as a start would, and compare everything."""
-        database = Database(settings_of(data).database_url)
+        database = open_database(settings_of(data).database_url)
         try:
             store = LogStore(database)
             self._check_rows(database, store)

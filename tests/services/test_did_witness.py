@@ -177,16 +177,16 @@ def test_nobody_has_a_proof_that_is_not_kept(world: World, monkeypatch: pytest.M
     alice = elsewhere(world)
     bob = elsewhere(world, "bob")
     with monkeypatch.context() as broken:
-        broken.setattr("registry.storage.did_witness.upsert", _fail)
+        broken.setattr("registry.storage.did_witness.put_row", _fail)
         with pytest.raises(OSError, match="full"):
             world.registry.did_witness.witness({"log": text(alice.entries)}, source=None)
     assert world.registry.did_witness._store.newest(alice.state.scid if alice.state else "") is None
     for one in (alice, bob):
         assert ask(world, one.entries).status == 200
-    assert world.registry.did_witness._store._known == 2
+    assert world.registry.did_witness._store.count() == 2
 
 
-def _fail(*_arguments: object) -> None:
+def _fail(*_arguments: object, **_named: object) -> None:
     raise OSError("the disk is full")
 
 
@@ -238,7 +238,7 @@ def test_a_log_that_does_not_verify_is_not_witnessed(world: World) -> None:
     world.clock.advance(-DAY_MS)
     assert ask(world, late.entries).code == "webvh_version_time_in_future"
     assert world.clock.now_ms() < now_ms
-    assert world.registry.did_witness._store._known == 0
+    assert world.registry.did_witness._store.count() == 0
 
 
 @pytest.mark.parametrize(

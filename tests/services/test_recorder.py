@@ -13,7 +13,7 @@ import pytest
 from registry.limits import DECISION_RECORD_BUFFER
 from registry.services.recorder import DecisionRecorder, RecorderFullError
 from registry.storage.decision import DecisionRecord, DecisionStore
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.registry import DAY_MS, World
 
 
@@ -25,7 +25,7 @@ class Disk(DecisionStore):
     """A store whose disk can be slow or full."""
 
     def __init__(self, path: Path) -> None:
-        self.database = Database(f"sqlite:///{path / 'r.sqlite3'}")
+        self.database = open_database(f"sqlite:///{path / 'r.sqlite3'}")
         super().__init__(self.database)
         self.is_full = False
         self.gate = threading.Event()

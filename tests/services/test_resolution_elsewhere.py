@@ -14,7 +14,7 @@ from registry import limits
 from registry.adapters.fetch_errors import FetchRateError
 from registry.services.resolution_cache import BoundedCache, SingleFlight
 from registry.storage.did_version import SqlVersionMemory
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.registry import DAY_MS as DAY
 from tests.support.resolution import FOREIGN_WEB, PKH, WEB_URL, Bench, outcome, publish_elsewhere, web_document
 from tests.support.webvh import LogWriter
@@ -164,7 +164,7 @@ def test_a_copy_elsewhere_may_not_fall_behind_the_log_here(bench: Bench) -> None
 def test_the_memory_never_goes_back(tmp_path: Path) -> None:
     """The newest version stays, whoever writes when, over a restart; beyond its size new logs are not kept."""
     url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    database = Database(url)
+    database = open_database(url)
     memory = SqlVersionMemory(database, most=2)
     assert memory.newest("a") is None
     threads = [
@@ -181,7 +181,7 @@ def test_the_memory_never_goes_back(tmp_path: Path) -> None:
     memory.remember("c", SeenVersion(1, "1-x"))
     memory.remember("b", SeenVersion(2, "2-x"))
     database.close()
-    database = Database(url)
+    database = open_database(url)
     memory = SqlVersionMemory(database, most=2)
     memory.remember("d", SeenVersion(1, "1-x"))
     assert [memory.newest(scid) for scid in "abcd"] == [SeenVersion(7, "7-x"), SeenVersion(2, "2-x"), None, None]

@@ -11,7 +11,7 @@ from did_methods.codec import parse_json_object
 from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
 from registry.history.snapshot import dump_state
-from registry.storage.engine import Database, DatabaseBusyError
+from registry.storage.engine import Database, DatabaseBusyError, open_database
 from registry.storage.log import LogStore
 from tests.support.registry import DAY_MS, ManualClock, World, open_world, world_settings
 
@@ -33,7 +33,7 @@ def _fill(world: World) -> None:
 
 
 def _store(data_dir: Path) -> tuple[Database, LogStore]:
-    database = Database(f"sqlite:///{data_dir / 'registry.sqlite3'}")
+    database = open_database(f"sqlite:///{data_dir / 'registry.sqlite3'}")
     return database, LogStore(database)
 
 

@@ -18,7 +18,7 @@ from registry import limits
 from registry.credentials.json_ld import SafeExpander
 from registry.credentials.status_entry import parse_status_entry
 from registry.credentials.status_list import decode_status_list, parse_status_list
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.registry import PUBLIC_URL, START_MS
 from tests.support.status import Lists, entry
 
@@ -28,7 +28,7 @@ HOUR_MS = limits.STATUS_LIST_PERIOD_MS
 @pytest.fixture
 def lists() -> Iterator[Lists]:
     """Open a status service over an empty database."""
-    database = Database("sqlite://")
+    database = open_database("sqlite://")
     made = Lists(database)
     yield made
     made.service.close()
@@ -303,13 +303,13 @@ def test_a_list_that_nobody_has_made(lists: Lists) -> None:
 def test_a_restart_keeps_every_status(tmp_path: Path) -> None:
     """Revoked stays revoked, good stays good, and the lists have the same URLs."""
     url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    opened = Database(url)
+    opened = open_database(url)
     lists = Lists(opened)
     found = [_allocate(lists, credential_id=f"urn:uuid:{number}")[0] for number in range(30)]
     for one in found[::3]:
         lists.service.set_status(credential_id=None, entry=one, value=True)
     opened.close()
-    opened = Database(url)
+    opened = open_database(url)
     again = Lists(opened, lists.clock)
     assert [_status(again, one) for one in found] == [1, 0, 0] * 10
     named = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}

@@ -19,7 +19,7 @@ from registry import limits
 from registry.adapters.fetch_errors import FetchRateError, FetchTimeoutError
 from registry.credentials.status_entry import parse_status_entry
 from registry.credentials.status_list import StatusReading
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.actor import seeded
 from tests.support.registry import PUBLIC_URL, START_MS
 from tests.support.status import LIST_URL, STATUS_LIST, Lists, did_of, entry, list_document, pack
@@ -30,7 +30,7 @@ REVOKED, GOOD = "94567", "94568"
 @pytest.fixture
 def lists() -> Iterator[Lists]:
     """Open a status service with one list elsewhere, in which one credential is revoked."""
-    database = Database("sqlite://")
+    database = open_database("sqlite://")
     made = Lists(database)
     made.publish(bits=pack({int(REVOKED): 1}))
     yield made

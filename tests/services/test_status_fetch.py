@@ -13,7 +13,7 @@ from did_methods.errors import BonafidesError
 from registry import limits
 from registry.adapters.https_fetcher import HttpsFetcher
 from registry.credentials.status_entry import parse_status_entry
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.registry import START_MS
 from tests.support.status import Lists, entry, list_document, pack
 from tests.support.tls_host import HOST, Authority, TlsHost, respond, tls_host
@@ -38,7 +38,7 @@ def host(authority: Authority) -> Iterator[TlsHost]:
 @pytest.fixture
 def lists(host: TlsHost) -> Iterator[Lists]:
     """A status service whose fetcher is led to the host."""
-    database = Database("sqlite://")
+    database = open_database("sqlite://")
     made = Lists(database, files=HttpsFetcher(overrides=[host.override()]))  # type: ignore[arg-type]
     yield made
     made.service.close()

@@ -23,7 +23,7 @@ from openvc.status.status_list import check_credential_status
 from did_methods.errors import BonafidesError
 from registry.credentials.status_entry import parse_status_entry
 from registry.credentials.status_list import decode_status_list, encode_status_list, parse_status_list, read_status
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from tests.support.status import ENTRIES, LIST_URL, Lists, entry
 
 pytestmark = pytest.mark.oracle
@@ -34,7 +34,7 @@ SUITE = EddsaJcsProofSuite()
 @pytest.fixture
 def lists() -> Iterator[Lists]:
     """Open a status service over an empty database."""
-    database = Database("sqlite://")
+    database = open_database("sqlite://")
     made = Lists(database)
     yield made
     made.service.close()

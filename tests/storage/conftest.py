@@ -7,13 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from registry.storage.engine import Database
+from registry.storage.engine import Database, open_database
+from tests.support.postgres import PostgresServer
 
 
-@pytest.fixture(params=["memory", "file"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture(params=["memory", "file", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of an empty database of each kind."""
+    if request.param == "memory":
+        yield "sqlite://"
+    elif request.param == "file":
+        yield f"sqlite:///{tmp_path / 'db' / 'registry.sqlite3'}"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        name = server.fresh_database()
+        yield server.url(name)
+        server.drop_database(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
     """Open an empty database of each kind."""
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path / 'db' / 'registry.sqlite3'}"
-    opened = Database(url)
+    opened = open_database(database_url)
     yield opened
     opened.close()

@@ -114,9 +114,11 @@ def test_the_head_moves_by_compare_and_swap(writer: Writer) -> None:
     for first in (2, 4):
         leaves = [make_leaf(first, text="other")]
         with pytest.raises(HeadMovedError):
-            writer.store.append(leaves, {}, root_hash=b"r" * 32)
-    with pytest.raises((HeadMovedError, IntegrityError)):
-        writer.store.append([make_leaf(0, text="other")], {}, root_hash=b"r" * 32)
+            writer.store.append(leaves, {}, old_root_hash=writer.root(), root_hash=b"r" * 32)
+    with pytest.raises(HeadMovedError):
+        writer.store.append([make_leaf(0, text="other")], {}, old_root_hash=b"", root_hash=b"r" * 32)
+    with pytest.raises(HeadMovedError):  # of this size, but of another tree
+        writer.store.append([make_leaf(3, text="other")], {}, old_root_hash=b"o" * 32, root_hash=b"r" * 32)
     assert writer.store.head() == before
     assert [entry.data for entry in writer.store.entries(0, 9)] == [leaf.data for leaf in writer.leaves]
     writer.append(2)
@@ -128,10 +130,13 @@ def test_a_batch_that_fails_leaves_no_trace(writer: Writer) -> None:
     writer.append(2)
     repeated = SequencedLeaf(3, 1_003, "vouch", writer.leaves[0].event_id, b"x", leaf_hash(b"x"), ())
     with pytest.raises(IntegrityError):
-        writer.store.append([make_leaf(2), repeated], {TileId(0, 0): b"h" * 64}, root_hash=b"r" * 32)
+        writer.store.append(
+            [make_leaf(2), repeated], {TileId(1, 0): b"h" * 64}, old_root_hash=writer.root(), root_hash=b"r" * 32
+        )
     assert writer.store.head() == (2, writer.edge.root())
     assert writer.store.entry(2) is None
     assert writer.store.tile(0, 0, 3) is None
+    assert writer.store.tile(1, 0, 2) is None
     writer.append(2)
     assert writer.store.right_edge(4).root() == writer.edge.root()
 
@@ -165,7 +170,7 @@ def test_openings_lie_beside(writer: Writer, database: Database) -> None:
     assert store.of_event(b"e" * 32) == [kept]
     lost = SealedOpening(b"f" * 32, "d", ("did:key:1",), b"lost")
     with pytest.raises(HeadMovedError):
-        writer.store.append([make_leaf(7)], {}, root_hash=b"r" * 32, openings=[lost])
+        writer.store.append([make_leaf(7)], {}, old_root_hash=writer.root(), root_hash=b"r" * 32, openings=[lost])
     assert store.of_event(b"f" * 32) == []
     assert (store.count(did="did:key:2"), store.count(event_id=b"f" * 32), store.count()) == (1, 0, 1)
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from registry import limits
-from registry.storage.engine import Database
+from registry.storage.engine import Database, open_database
 from registry.storage.status import Change, ListKind, Place, Shard, StatusStore
 
 KIND = ListKind("did:example:issuer", "revocation")
@@ -139,14 +139,14 @@ def test_a_check_that_fails_sets_nothing(database: Database) -> None:
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """Bits, places and history survive, and what was taken is not given out again."""
     url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    opened = Database(url)
+    opened = open_database(url)
     store = StatusStore(opened)
     places = _allocate(store, 500) + _allocate(store, 5, kind=OTHER)
     _set(store, places[3], 1)
     _set(store, places[-1], 2)
     kept = [store.find(place.shard) for place in places]
     opened.close()
-    opened = Database(url)
+    opened = open_database(url)
     drawn = iter([place.position for place in places[:500]] + [place.position + 1 for place in places])
     again = StatusStore(opened, random_below=lambda most: next(drawn) % most)
     assert [again.find(place.shard) for place in places] == kept
@@ -165,14 +165,14 @@ def test_a_write_that_fails_takes_nothing(database: Database, monkeypatch: pytes
     drawn: list[int] = [1, 2, 3, 1, 2]
     store = StatusStore(database, random_below=lambda _most: drawn.pop(0))
     (kept,) = _allocate(store, 1)
-    original = database._writer.exec_driver_sql
+    original = Connection.exec_driver_sql
 
-    def fail(statement: str, *more: Any) -> Any:
+    def fail(connection: Connection, statement: str, *more: Any) -> Any:
         if statement == "COMMIT":
             raise OSError("disk full")
-        return original(statement, *more)
+        return original(connection, statement, *more)
 
-    monkeypatch.setattr(database._writer, "exec_driver_sql", fail)
+    monkeypatch.setattr(Connection, "exec_driver_sql", fail)
     with pytest.raises(OSError, match="disk full"):
         store.allocate([(KIND, b"c"), (OTHER, b"c")], now_ms=1)
     with pytest.raises(OSError, match="disk full"):
@@ -225,7 +225,7 @@ def test_reading_does_not_wait_for_writing(database: Database) -> None:
 @given(st.data())
 def test_the_store_is_the_model(data: st.DataObject) -> None:
     """However asking, setting and restarting are mixed, every place is new and every status is the last one set."""
-    database = Database("sqlite://")
+    database = open_database("sqlite://")
     store, model = StatusStore(database), dict[Place, int]()
     for _ in range(data.draw(st.integers(1, 25))):
         match data.draw(st.sampled_from(["allocate", "set", "restart"])):

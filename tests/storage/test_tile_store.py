@@ -14,7 +14,7 @@ from registry.log.checkpoint import Checkpoint, sign_checkpoint
 from registry.log.merkle import derive_root, leaf_hash
 from registry.log.tile import entries_path, parse_entry_bundle, tile_path, tiles_between
 from registry.storage import tile_store
-from registry.storage.engine import Database
+from registry.storage.engine import open_database
 from registry.storage.log import LogStore
 from registry.storage.tile_store import (
     DatabaseTileStore,
@@ -37,7 +37,7 @@ KEY = SigningKey(bytes(range(32)))
 @pytest.fixture(scope="module")
 def full() -> Writer:
     """A log of 600 leaves in memory."""
-    writer = Writer(LogStore(Database("sqlite://")))
+    writer = Writer(LogStore(open_database("sqlite://")))
     for count in (1, 255, 300, 44):
         writer.append(count)
     return writer

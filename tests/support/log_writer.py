@@ -29,11 +29,15 @@ class Writer:
         self.edge = RightEdge()
         self.leaves: list[SequencedLeaf] = []
 
+    def root(self) -> bytes:
+        """Return the root of what was appended, as the head has it."""
+        return self.edge.root() if self.leaves else b""
+
     def append(self, count: int, **more: object) -> None:
         """Append the next leaves in one transaction."""
         leaves = [make_leaf(len(self.leaves) + number) for number in range(count)]
         edge = self.edge.copy()
         tiles = append_leaves(edge, [leaf.leaf_hash for leaf in leaves])
-        self.store.append(leaves, tiles, root_hash=edge.root(), **more)  # type: ignore[arg-type]
+        self.store.append(leaves, tiles, old_root_hash=self.root(), root_hash=edge.root(), **more)  # type: ignore[arg-type]
         self.edge = edge
         self.leaves += leaves

@@ -15,8 +15,15 @@ branch_labels = None
 depends_on = None
 
 
+def _rename_key(old: str, new: str) -> None:
+    # PostgreSQL names the key after the table, once, and the next table of the name wants that name.
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"ALTER INDEX {old}_pkey RENAME TO {new}_pkey")
+
+
 def upgrade() -> None:
     op.rename_table("opening", "plain_opening")
+    _rename_key("opening", "plain_opening")
     op.create_table(
         "opening",
         sa.Column("event_id", sa.LargeBinary(), primary_key=True),
@@ -40,3 +47,4 @@ def downgrade() -> None:
     for table in ("erasure", "opening_party", "opening"):
         op.drop_table(table)
     op.rename_table("plain_opening", "opening")
+    _rename_key("plain_opening", "opening")
