@@ -23,7 +23,9 @@ from registry.cli.output import Json, Output, make_table, no_table, short_did
 app = typer.Typer(no_args_is_help=True, help="Create, register, keep and look at agents.")
 PAGE = 100
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens; the last part of the DID.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="a-z, 0-9 and hyphens; of your key file, and nobody else is told.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="A slug, for example leaked-key.")]
 
 
@@ -34,6 +36,10 @@ def create(
     public_url: Annotated[
         str | None, typer.Option("--public-url", help="The registry's address in DIDs; then nothing is asked.")
     ] = None,
+    public_name: Annotated[
+        bool,
+        typer.Option("--public-name", help="Let the DID end in NAME: public for ever.  \\[default: random letters]"),
+    ] = False,
     method: Annotated[str, typer.Option("--method", help="webvh, or key for a short-lived agent.")] = "webvh",
     path: Annotated[
         Path | None, typer.Option("--file", help="The key file.  \\[default: in the agents' folder]")
@@ -53,7 +59,9 @@ def create(
 
     registry = url or (None if public_url else connect(None).url)
     passphrase = choose_passphrase(new_passphrase_file) if protect or new_passphrase_file else None
-    made = Agent.create(name, registry, public_url=public_url, method=method, path=path, passphrase=passphrase)
+    made = Agent.create(
+        name, registry, public_url=public_url, public_name=public_name, method=method, path=path, passphrase=passphrase
+    )
     receipt = made.register(registry) if register else None
     key_file = str(path or agents_folder() / f"{name}.json")
     next_keys = made.next_keys_file

@@ -65,7 +65,7 @@ def _register(stage: Stage) -> None:
     for name in (*HONEST, BAD, NEW):
         path = stage.folder / f"{name}{stage.suffix}.json"
         method = "key" if name == NEW else "webvh"
-        agent = Agent.create(f"{name}{stage.suffix}", stage.url, method=method, path=path)
+        agent = Agent.create(f"{name}{stage.suffix}", stage.url, public_name=True, method=method, path=path)
         agent.register()
         stage.actors[name] = Actor(name, agent, load_key_ring(path))
     stage.show_agents()

@@ -39,7 +39,7 @@ from registry.client.errors import (
     RegistryRefusedError,
 )
 from registry.client.export import export_agent
-from registry.client.files import AgentFiles, agents_folder, check_name, find_key_file
+from registry.client.files import AgentFiles, agents_folder, check_name, find_key_file, random_name
 from registry.client.keeper import Keeper, KeyAccess
 from registry.client.passphrase import find_passphrase
 from registry.client.signing import Identity, SignerIdentity
@@ -87,6 +87,7 @@ class Agent(Keeper):
         registry: str | None = None,
         *,
         public_url: str | None = None,
+        public_name: bool = False,
         method: str = "webvh",
         path: str | Path | None = None,
         passphrase: str | None = None,
@@ -94,9 +95,11 @@ class Agent(Keeper):
         """Make a new identity: keys in a file that only its owner can read. Nothing is sent.
 
         Args:
-            name: a-z, 0-9 and hyphens; the last part of a did:webvh, first come.
+            name: a-z, 0-9 and hyphens; of the key file, and nobody else is told.
             registry: URL of the registry, asked for the address that DIDs name; ``$BONAFIDES_URL`` by default.
             public_url: that address, where it is known already: then nothing is asked.
+            public_name: let a did:webvh end in the name, first come: it stands in the log for ever, where nothing can be
+                erased. Otherwise it ends in 16 random letters and digits.
             method: ``webvh`` for a DID that outlives keys and hosts, ``key`` for a short-lived agent.
             path: the key file; ``~/.bonafides/agents/<name>.json`` by default.
             passphrase: seals the key files; None leaves them open.
@@ -126,7 +129,7 @@ class Agent(Keeper):
         ring, entry = make_webvh_identity(
             place.hostname or "",
             place.port,
-            ("agents", check_name(name)),
+            ("agents", check_name(name) if public_name else random_name()),
             seeds=seeds,
             now_ms=SystemClock().now_ms(),
         )

@@ -7,8 +7,10 @@ Spec: specs/key-file.md.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from registry.client.errors import AgentKeyMissingError, AgentNameError
 from registry.client.view import RegistryIdentity, parse_identity
 
 MAX_BYTES: Final = 1_048_576
+_RANDOM_BYTES: Final = 10
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -31,7 +34,7 @@ def agents_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def check_name(name: str) -> str:
-    """Return the name if it can be the last part of a DID.
+    """Return the name if it can be that of a key file, and the last part of a DID.
 
     Raises:
         AgentNameError: ``agent_name_invalid``.
@@ -39,6 +42,11 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise AgentNameError
     return name
+
+
+def random_name() -> str:
+    """Return a last part of a DID that says nothing of anybody: 80 random bits."""
+    return base64.b32encode(secrets.token_bytes(_RANDOM_BYTES)).decode().lower()
 
 
 def find_key_file(name_or_path: str | Path, environment: Mapping[str, str] = os.environ) -> Path:

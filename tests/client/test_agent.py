@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from pathlib import Path
 
@@ -39,8 +40,22 @@ def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "agents" / "alice.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert agent.did.endswith(":registry.localhost%3A8000:agents:alice")
+    assert ":registry.localhost%3A8000:agents:" in agent.did
     assert "seed" not in repr(agent)
+
+
+def test_a_name_stays_at_home_unless_it_is_to_be_public() -> None:
+    """The DID and its first entry end in random letters, of which no two are alike; asked for, they end in the name."""
+    agent, other = Agent.create("ada-lovelace", public_url=PUBLIC), Agent.create("another", public_url=PUBLIC)
+    assert agent.name == "ada-lovelace"
+    entry = (Path(str(agent.key_file)).parent / "ada-lovelace.did.jsonl").read_text()
+    assert "ada" not in agent.did.rpartition(":")[2]
+    assert "ada-lovelace" not in entry
+    ends = {one.did.rpartition(":")[2] for one in (agent, other)}
+    assert len(ends) == 2
+    assert all(re.fullmatch("[a-z2-7]{16}", end) for end in ends)
+    public = Agent.create("charles", public_url=PUBLIC, public_name=True)
+    assert public.did.endswith(":registry.localhost%3A8000:agents:charles")
 
 
 def test_the_first_entry_commits_to_the_next_key() -> None:

@@ -19,7 +19,7 @@ EXAMPLES = sorted((ROOT / "specs" / "examples").glob("*.py"))
 README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = "http://127.0.0.1:8000"
 TOLD = {
-    "agent.py": r"did:webvh:\w+:registry\.localhost%3A8000:agents:alice is log entry \d+ with score 25\.0",
+    "agent.py": r"did:webvh:\w+:registry\.localhost%3A8000:agents:[a-z2-7]{16} is log entry \d+ with score 25\.0",
     "credential.py": r"True \[.form., .proof., .issuer., .validity.\] \[.json_ld_not_checked.\]",
     "gateway.py": r"allow trust_ok 25\.0",
     "guard.py": r"not refunded: trust_below_threshold",
