@@ -42,6 +42,7 @@ from registry.services.event import EventService
 from registry.services.hosted_dids import HostedDids
 from registry.services.hosting import HostingService
 from registry.services.log import LogService
+from registry.services.log_clock import LogClock
 from registry.services.observation import ObservationService
 from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
@@ -176,7 +177,8 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     loaded = load_state(store, size)
     state = loaded.state
     budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
-    sequencer = Sequencer(store=store, state=state, clock=clock, admission=budgets, edge=store.right_edge(size))
+    log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)
+    sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=store.right_edge(size))
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
     challenges = Challenges()
     origin = new_origin(settings) if fresh else check_genesis(settings, state)
@@ -197,6 +199,9 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     room = open_credentials(settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock)
     erasure_room = open_erasure(settings.erasure_keys_dir, sequencer, authority, clock, store, database)
     log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
+    witnessing = _witnessing(settings, genesis, log, store, database, rings["log-witness"], clock)
+    if genesis.profile != "replay":
+        witnessing.tell_time(log_clock)
     return Registry(
         settings=settings,
         clock=clock,
@@ -224,7 +229,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
         credential_room=room,
         erasure_room=erasure_room,
-        witnessing=_witnessing(settings, genesis, log, store, database, rings["log-witness"], clock),
+        witnessing=witnessing,
     )
 
 

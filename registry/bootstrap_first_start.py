@@ -15,7 +15,8 @@ from registry.history.state import LogState
 from registry.log.note import NoteSigner
 from registry.services.authority import Authority, FirstKeys, opening_statements, operator_registration
 from registry.services.challenge import Challenges
-from registry.services.sequencer import Sequencer, Submission
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Submission
 
 
 class GenesisMismatchError(ConflictError):

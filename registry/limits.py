@@ -70,12 +70,37 @@ COMMITMENTS_PER_DOCUMENT: Annotated[
 PROOF_RANGE: Annotated[int, Limit("proofs", "one answer of the proof endpoints; more are computed from the tiles")] = (
     256
 )
+SEQUENCER_BATCH: Annotated[
+    int, Limit("statements", "one group commit: beyond it the wait for the disk is shared well enough")
+] = 512
+SEQUENCER_WAITING: Annotated[
+    int, Limit("statements", "waiting for their place; a second or two of work. Beyond it: 503 with Retry-After")
+] = 20_000
+TAIL_PORTION: Annotated[
+    int, Limit("entries", "folded at once while following another process; readers wait for it")
+] = 512
+WAITING_ANSWERS: Annotated[
+    int, Limit("requests", "that wait for a checkpoint at one time; beyond it: 503 with Retry-After")
+] = 1_000
+WAIT_MOST_MS: Annotated[
+    int, Limit("ms", "a request waits this long for the level it asked for, then answers with what was reached")
+] = 20_000
 EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client follows the cursor for more")] = 100
 
 # --- Time ---------------------------------------------------------------------------------------------------------
 CLOCK_WINDOW_MS: Annotated[
     int, Limit("ms", "newest proof's `created` against log time, both ways: an agent's clock may be this wrong")
 ] = 600_000
+CLOCK_JUMP_MS: Annotated[
+    int, Limit("ms", "how far the wall clock may leave the steady one before the log takes no entries, besides slewing")
+] = 10_000
+WITNESS_TIME_KEPT_MS: Annotated[
+    int, Limit("ms", "a witness's word about the time counts this long: heartbeats bring six in it")
+] = 3_600_000
+TAIL_UNCONFIRMED_MS: Annotated[
+    int,
+    Limit("ms", "replicas: a decision needs a log tail confirmed no longer ago; a quarantine elsewhere bites by then"),
+] = 3_000
 WEBVH_FUTURE_MS: Annotated[int, Limit("ms", "did:webvh 1.0 lets `versionTime` lie this far ahead of the resolver")] = (
     300_000
 )

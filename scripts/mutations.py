@@ -162,8 +162,8 @@ MUTATIONS = (
         (
             (
                 "registry/services/sequencer.py",
-                "        try:\n            self._store.append(",
-                "        batch.draft.commit()\n        try:\n            self._store.append(",
+                "        turn.edge = edge\n",
+                "        turn.edge = edge\n        turn.batch.draft.commit()\n",
             ),
         ),
         (
@@ -186,7 +186,13 @@ MUTATIONS = (
     Mutation(
         6,
         "a-batch-passes-the-budget",
-        (("registry/services/sequencer.py", "        self._admission.count(draft, verified, time_ms=time_ms)\n", ""),),
+        (
+            (
+                "registry/services/placing.py",
+                "        self._admission.count(leaf.parties, leaf.kind, time_ms=time_ms)\n",
+                "",
+            ),
+        ),
         ("tests/attacks/test_floods.py::test_one_batch_holds_no_more_than_the_budget",),
     ),
     Mutation(

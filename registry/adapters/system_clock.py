@@ -13,6 +13,10 @@ class Clock(Protocol):
         """Return POSIX milliseconds."""
         ...
 
+    def steady_ms(self) -> int:
+        """Return milliseconds of a clock that nobody sets and that runs on while the machine sleeps."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -20,3 +24,8 @@ class SystemClock:
     def now_ms(self) -> int:
         """Return POSIX milliseconds of the machine's clock."""
         return time.time_ns() // 1_000_000
+
+    def steady_ms(self) -> int:
+        """Return milliseconds since some instant, the machine's sleep included where the platform tells it."""
+        clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return time.clock_gettime_ns(clock) // 1_000_000

@@ -15,6 +15,7 @@ from did_methods.codec import base64url_encode, parse_json
 from did_methods.timestamp import format_timestamp, parse_timestamp
 from registry.api.event import check_writer
 from registry.api.state import ApiState, state_of
+from registry.api.waiting import wait_level, waited
 from registry.api.wire import NO_STORE, did_in_path, json_response, read_body, read_json
 from registry.errors import ParseError
 from registry.limits import EVENTS_PAGE, REGISTRATION_BODY_BYTES, SMALL_BODY_BYTES
@@ -51,6 +52,7 @@ async def post_challenge(request: Request) -> Response:
 async def post_agent(request: Request) -> Response:
     """Register an agent: ``{"presentation": …, "didLog": [first did:webvh entry], "witness": its witness proofs}``."""
     api = state_of(request)
+    level = wait_level(api, request)
     document = await read_json(request, max_bytes=REGISTRATION_BODY_BYTES)
     check_writer(api, request)
     accepted = await run_in_threadpool(
@@ -58,8 +60,10 @@ async def post_agent(request: Request) -> Response:
     )
     agent = api.registry.agents.find(document["presentation"]["holder"])
     repeated = all(one.repeated for one in accepted)
-    body = {"agent": agent_wire(agent), "acceptance": api.registry.events.acceptance(accepted), **api.profile}
-    return json_response(body, 200 if repeated else 201)
+    acceptance = api.registry.events.acceptance(accepted)
+    more, reached = await waited(api, level, accepted)
+    body = {"agent": agent_wire(agent), "acceptance": acceptance, **more, **api.profile}
+    return json_response(body, 202 if not reached else 200 if repeated else 201)
 
 
 @router.get("/v1/agents")

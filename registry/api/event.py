@@ -12,11 +12,12 @@ from did_methods.codec import base64url_decode, base64url_encode, parse_json, pa
 from did_methods.errors import BonafidesError
 from registry.api.problems import MediaTypeError, problem_object
 from registry.api.state import ApiState, state_of
+from registry.api.waiting import wait_level, waited
 from registry.api.wire import json_response, read_body, read_json
 from registry.errors import LimitError, NotFoundError
 from registry.limits import BATCH_BODY_BYTES, BATCH_LINES, EVENT_BODY_BYTES
 from registry.log.entry import LEAF_DEPTH
-from registry.services.sequencer import Accepted
+from registry.services.submission import Accepted
 
 router = APIRouter(tags=["events"])
 NDJSON = ("application/x-ndjson", "application/jsonl", "text/jsonl")
@@ -38,29 +39,34 @@ class EventNotFoundError(NotFoundError):
 
 @router.post("/v1/events", status_code=201)
 async def post_event(request: Request) -> Response:
-    """Log one signed statement; answers when it is durable."""
+    """Log one signed statement; answers when it is durable, or has come as far as ``wait`` says."""
     api = state_of(request)
+    level = wait_level(api, request)
     body = await read_json(request, max_bytes=EVENT_BODY_BYTES)
     check_writer(api, request)
     accepted = await run_in_threadpool(api.registry.events.submit, body)
-    return json_response(
-        {"acceptance": api.registry.events.acceptance([accepted])} | api.profile, 200 if accepted.repeated else 201
-    )
+    acceptance = api.registry.events.acceptance([accepted])
+    more, reached = await waited(api, level, [accepted])
+    status = 202 if not reached else 200 if accepted.repeated else 201
+    return json_response({"acceptance": acceptance, **more} | api.profile, status)
 
 
 @router.post("/v1/events:batch")
 async def post_events(request: Request) -> Response:
     """Log up to 1,000 signed statements, one a line, in their order; each is accepted or refused for itself."""
     api = state_of(request)
+    level = wait_level(api, request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in NDJSON:
         raise MediaTypeError(f"send {NDJSON[0]}")
     check_writer(api, request)
     data = await read_body(request, max_bytes=BATCH_BODY_BYTES)
-    return await run_in_threadpool(_log_batch, api, data)
+    body, accepted = await run_in_threadpool(_log_batch, api, data)
+    more, reached = await waited(api, level, accepted)
+    return json_response(body | more, 200 if reached else 202)
 
 
-def _log_batch(api: ApiState, data: bytes) -> Response:
+def _log_batch(api: ApiState, data: bytes) -> tuple[dict[str, Any], list[Accepted]]:
     # Counted before it is split: eight megabytes of line feeds must not become a list of eight million lines.
     lines = [] if data.count(b"\n") > 2 * BATCH_LINES else [line for line in data.split(b"\n") if line.strip()]
     if len(lines) > BATCH_LINES or data.count(b"\n") > 2 * BATCH_LINES:
@@ -75,7 +81,7 @@ def _log_batch(api: ApiState, data: bytes) -> Response:
             api.refusals[outcome.code] += 1
             results.append({"problem": problem_object(outcome)})
     acceptance = api.registry.events.acceptance(accepted) if accepted else None
-    return json_response({"results": results, "acceptance": acceptance} | api.profile)
+    return {"results": results, "acceptance": acceptance} | api.profile, accepted
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | BonafidesError:

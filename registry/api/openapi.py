@@ -40,14 +40,14 @@ class _Note:
 
 _RESOLUTION_OPTIONS: Final = ("versionId", "versionTime", "versionNumber", "service", "relativeRef")
 _NOTES: Final[dict[tuple[str, str], _Note]] = {
-    ("post", "/v1/agents"): _Note(body=_JSON),
+    ("post", "/v1/agents"): _Note(body=_JSON, query=("wait",)),
     ("get", "/v1/agents"): _Note(query=("after", "limit")),
     ("get", "/v1/agents/{did}/standing"): _Note(query=("at", "context", "format")),
     ("get", "/v1/standings"): _Note(query=("top", "bottom", "by", "at", "context")),
     ("get", "/v1/agents/{did}/events"): _Note(query=("before", "limit")),
     ("post", "/v1/agents/{did}/did-log"): _Note(body=_JSON),
-    ("post", "/v1/events"): _Note(body=_JSON),
-    ("post", "/v1/events:batch"): _Note(body=_NDJSON),
+    ("post", "/v1/events"): _Note(body=_JSON, query=("wait",)),
+    ("post", "/v1/events:batch"): _Note(body=_NDJSON, query=("wait",)),
     ("post", "/access/v1/evaluation"): _Note(body=_JSON, caller="gateway"),
     ("get", "/v1/decisions/{evaluation_id}"): _Note(caller="gateway"),
     ("post", "/v1/epochs"): _Note(body=_JSON, caller="operator"),

@@ -14,7 +14,7 @@ from registry.api.state import ApiState, state_of
 from registry.api.wire import json_response, read_json
 from registry.limits import SMALL_BODY_BYTES
 from registry.services.agent import select_accepted
-from registry.services.sequencer import SequencerStoppedError, Submission
+from registry.services.submission import SequencerStoppedError, Submission
 
 router = APIRouter(tags=["operation"])
 

@@ -56,6 +56,7 @@ class ApiState:
         history_workers: unfold earlier versions of hosted DIDs.
         packed_bundles: full entry bundles, compressed, by number; the one kept longest goes first.
         verification_workers: issue and verify credentials.
+        waiting: requests that wait for a checkpoint now; counted on the event loop.
     """
 
     registry: Registry
@@ -73,6 +74,7 @@ class ApiState:
         self.packed_bundles = {**dict(kept), number: packed}
 
     verification_workers: Workers = field(default_factory=_verification_workers)
+    waiting: int = 0
 
 
 def state_of(request: Request) -> ApiState:

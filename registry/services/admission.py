@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from registry.errors import LimitError
-from registry.history.did_files import OPERATION
+from registry.history.did_files import OPERATION, WITNESS
 from registry.history.errors import LeafBudgetError
 from registry.history.state import Draft
 from registry.history.statement import (
@@ -29,7 +30,7 @@ from registry.limits import (
     REGISTRATIONS_PER_SOURCE_HOUR,
     TRACKED_SOURCES,
 )
-from registry.log.entry import parse_leaf
+from registry.log.entry import Party, parse_leaf
 from registry.storage.log import LogStore
 
 DAY_MS = 86_400_000
@@ -66,19 +67,17 @@ class LeafBudgets:
             seconds = (DAY_MS - time_ms % DAY_MS) // 1000 + 1
             raise LeafBudgetError(f"{budget} entries a day", budget=budget, retry_after_s=seconds)
 
-    def count(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
-        """Count a statement that is in the log now."""
-        signer = _signer(draft, verified)
-        if signer is not None:
-            self.count_signer(signer, verified.statement.kind, time_ms=time_ms)
-
-    def count_signer(self, did: str, kind: str, *, time_ms: int) -> None:
-        """Count one leaf of a signer (also used to restore the day's counts at start)."""
+    def count(self, parties: Sequence[Party], kind: str, *, time_ms: int) -> None:
+        """Count a leaf of the log for each of its signers; witness proofs are part of the entry that follows."""
         if time_ms // DAY_MS != self._day:
             self._day = time_ms // DAY_MS
             self._used.clear()
-        counted = (did, kind == OPERATION)
-        self._used[counted] = self._used.get(counted, 0) + 1
+        if kind == WITNESS:
+            return
+        for party in parties:
+            if "signer" in party.roles:
+                counted = (party.did, kind == OPERATION)
+                self._used[counted] = self._used.get(counted, 0) + 1
 
 
 def _has_voice(draft: Draft, did: str) -> bool:
@@ -153,10 +152,8 @@ def restore_budgets(store: LogStore, *, size: int, now_ms: int) -> LeafBudgets:
     for begin in range(size, 0, -512):
         entries = store.entries(max(0, begin - 512), begin)
         for entry in entries:
-            if entry.time_ms >= today and entry.kind != "did_witness":
-                for party in parse_leaf(entry.data).parties:
-                    if "signer" in party.roles:
-                        budgets.count_signer(party.did, entry.kind, time_ms=entry.time_ms)
+            if entry.time_ms >= today:
+                budgets.count(parse_leaf(entry.data).parties, entry.kind, time_ms=entry.time_ms)
         if entries and entries[0].time_ms < today:
             break
     return budgets

@@ -25,8 +25,9 @@ from registry.services.admission import RegistrationRates
 from registry.services.challenge import Challenges, ChallengeUnknownError
 from registry.services.hosting import parse_entry, parse_witness
 from registry.services.observation import ObservationService, Seen, check_can_register
-from registry.services.sequencer import Accepted, Sequencer, Submission
+from registry.services.sequencer import Sequencer
 from registry.services.standing import StandingService
+from registry.services.submission import Accepted, Submission
 from registry.storage.log import EntryRecord, LogStore
 
 MAX_VOUCHES_SHOWN = 1_000

@@ -40,7 +40,8 @@ from registry.limits import (
     EPOCH_MINIMUM_GAP_MS,
     STANDING_VALID_MS,
 )
-from registry.services.sequencer import Accepted, Sequencer, Submission
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Accepted, Submission
 
 Ruling: TypeAlias = Literal["upheld", "dismissed"]
 

@@ -141,6 +141,8 @@ class WitnessClient:
         self._mutex = threading.Lock()
         self.results: Counter[tuple[str, str]] = Counter()
         """How often each witness (by its name in the policy) gave which result."""
+        self.heard: Callable[[str, int], None] = lambda _name, _time_ms: None
+        """Told the name and the time of each cosignature that verified, whether the time is near ours or not."""
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -235,6 +237,7 @@ class WitnessClient:
             except CosignatureInvalidError:
                 word = "false_signature"
                 continue
+            self.heard(witness.name, cosignature.time_s * 1_000)
             if abs(cosignature.time_s * 1_000 - now_ms) <= WITNESS_CLOCK_MS:
                 return cosignature
             word = "time"

@@ -26,7 +26,8 @@ from registry.history.errors import AgentUnknownError, ErasureRepeatedError, Not
 from registry.log.entry import Party, parse_leaf
 from registry.services.authority import Authority
 from registry.services.openings import Openings
-from registry.services.sequencer import Accepted, Sequencer
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Accepted
 from registry.storage.engine import Database
 from registry.storage.log import LogStore
 from registry.storage.opening import OpeningStore

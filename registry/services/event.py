@@ -33,7 +33,8 @@ from registry.services.authority import Authority
 from registry.services.hosting import HostingService
 from registry.services.observation import KEY_ERRORS, ObservationService
 from registry.services.openings import Openings
-from registry.services.sequencer import Accepted, Outcome, Sequencer, Submission
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Accepted, Outcome, Submission
 from registry.storage.opening import SealedOpening
 
 

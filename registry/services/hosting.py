@@ -32,7 +32,8 @@ from registry.history.statement import (
 )
 from registry.limits import RESOLUTION_TTL_MOST_MS, WEBVH_LOG_ENTRIES
 from registry.log.entry import parse_leaf
-from registry.services.sequencer import Accepted, Sequencer, Submission
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Accepted, Submission
 from registry.storage.log import LogStore
 
 _NUMBER = re.compile(r"([1-9][0-9]{0,8})-")

@@ -55,7 +55,8 @@ from registry.limits import (
 )
 from registry.services.authority import Authority
 from registry.services.rates import SourceRates, Windows
-from registry.services.sequencer import Accepted, Sequencer, Submission
+from registry.services.sequencer import Sequencer
+from registry.services.submission import Accepted, Submission
 
 _LOG = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from registry.log.note import NoteKey, parse_note_key
 from registry.log.witness_policy import MAX_POLICY_BYTES, NONE, PolicyFileTooLargeError, WitnessPolicy, parse_policy
 from registry.services.cosigning import Timing, WitnessClient
 from registry.services.log import LogService
+from registry.services.log_clock import LogClock
 from registry.services.publisher import Publisher
 from registry.services.witness import OwnLog, WitnessService
 from registry.storage.engine import Database
@@ -63,11 +64,20 @@ class Witnessing:
         publisher: publishes this log.
         role: cosigns other logs.
         policy_text: the policy file as it was read; None without one.
+        newest_time_ms: the newest time that a witness has ever put under a checkpoint; 0 for none.
     """
 
     publisher: Publisher
     role: WitnessService
     policy_text: bytes | None
+    newest_time_ms: int = 0
+
+    def tell_time(self, clock: LogClock) -> None:
+        """Let the log's clock hear what the witnesses say."""
+        client = self.publisher.client
+        if client is not None:
+            clock.expect(len(client.sizes), not_before_ms=self.newest_time_ms)
+            client.heard = clock.hear
 
     def describe(self) -> dict[str, Any]:
         """Return what ``/log.json`` says of witnesses."""
@@ -145,7 +155,7 @@ def open_witnessing(
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
     own = OwnLog(key, log.root_at, publications.signed_note)
     role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), own=own, clock=clock)
-    return Witnessing(publisher, role, text)
+    return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000)
 
 
 def _client(

@@ -7,8 +7,9 @@ below. All of it can be rebuilt from `entry.data` alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, LargeBinary, Table, cast, insert, literal, select, union_all, update
 from sqlalchemy.exc import IntegrityError
@@ -19,12 +20,13 @@ from registry.history.sequence import SequencedLeaf
 from registry.log.entry import parse_leaf
 from registry.log.merkle import NodeReader, RightEdge
 from registry.log.tile import TileId, tile_node_reader
-from registry.storage.engine import Database
+from registry.storage.engine import Database, Listener
 from registry.storage.opening import SealedOpening, insert_openings
 from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
 from registry.storage.upsert import put_row
 
 TILE_WIDTH = 256
+CHANNEL: Final = "bonafides_log"
 _HASH = 32
 
 
@@ -74,8 +76,9 @@ class LogStore:
         old_root_hash: bytes,
         root_hash: bytes,
         openings: Sequence[SealedOpening] = (),
+        connection: Connection | None = None,
     ) -> None:
-        """Append leaves in one durable transaction; when this returns, they are on the disk.
+        """Append leaves in one durable transaction; when it has ended, they are on the disk.
 
         Args:
             leaves: consecutive leaves that begin at the committed size.
@@ -83,34 +86,50 @@ class LogStore:
             old_root_hash: the committed tree's root, which fences out whoever followed another tree; empty for no tree.
             root_hash: the tree's root after the last leaf.
             openings: sealed disclosures of private fields, stored beside, erasable.
+            connection: of the turn (see `sequencing`), which commits at its end; None is a transaction of its own.
 
         Raises:
             HeadMovedError: ``log_head_moved`` when the committed size or root is another one.
         """
-        with self._database.sequencing() as connection:
-            append_within(
-                connection, leaves, tiles, old_root_hash=old_root_hash, root_hash=root_hash, openings=openings
-            )
+        with self._database.sequencing() if connection is None else nullcontext(connection) as own:
+            append_within(own, leaves, tiles, old_root_hash=old_root_hash, root_hash=root_hash, openings=openings)
+            self._database.notify(own, CHANNEL, str(leaves[-1].index + 1))
 
-    def head(self) -> tuple[int, bytes]:
-        """Return the committed size and root; (0, empty bytes) before the first entry."""
-        with self._database.read() as connection:
-            return head_within(connection)
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes append to this log too."""
+        return self._database.is_shared
 
-    def entries(self, start: int, end: int) -> list[EntryRecord]:
+    def sequencing(self) -> AbstractContextManager[Connection | None]:
+        """Take the writer's turn: where others write too, a transaction that holds the log's lock; else None."""
+        return self._database.sequencing() if self._database.is_shared else nullcontext(None)
+
+    def listen(self) -> Listener:
+        """Listen for what other processes append."""
+        return self._database.listen(CHANNEL)
+
+    def head(self, *, connection: Connection | None = None) -> tuple[int, bytes]:
+        """Return the committed size and root, or a turn's own; (0, empty bytes) before the first entry."""
+        with self._reading(connection) as reader:
+            return head_within(reader)
+
+    def entries(self, start: int, end: int, *, connection: Connection | None = None) -> list[EntryRecord]:
         """Return the entries with start <= index < end that exist, in order."""
-        with self._database.read() as connection:
-            rows = connection.execute(
+        with self._reading(connection) as reader:
+            rows = reader.execute(
                 select(ENTRY.c.seq, ENTRY.c.event_id, ENTRY.c.kind, ENTRY.c.time_ms, ENTRY.c.data)
                 .where(ENTRY.c.seq >= start, ENTRY.c.seq < end)
                 .order_by(ENTRY.c.seq)
             ).all()
         return [EntryRecord(*row) for row in rows]
 
-    def entry(self, index: int) -> EntryRecord | None:
+    def entry(self, index: int, *, connection: Connection | None = None) -> EntryRecord | None:
         """Return one entry, or None."""
-        found = self.entries(index, index + 1)
+        found = self.entries(index, index + 1, connection=connection)
         return found[0] if found else None
+
+    def _reading(self, connection: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.read() if connection is None else nullcontext(connection)
 
     def walk(self, start: int, end: int, *, step: int = 1_024) -> Iterator[EntryRecord]:
         """Yield the entries with start <= index < end in order, read in bounded portions."""

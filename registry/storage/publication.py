@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from registry.log.cosignature import Cosignature
 from registry.log.note import NoteSignature, parse_signature_lines
@@ -47,6 +47,11 @@ class PublicationStore:
         query = select(COSIGNATURE.c.size).where(COSIGNATURE.c.signer == signer)
         with self._database.read() as connection:
             return connection.scalar(query.order_by(COSIGNATURE.c.size.desc()).limit(1)) or 0
+
+    def newest_time_s(self) -> int:
+        """Return the newest time that any witness has put under a checkpoint, POSIX seconds; 0 for none."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(COSIGNATURE.c.time_s))) or 0
 
     def published_size(self) -> int:
         """Return the size of the newest published checkpoint, 0 for none."""

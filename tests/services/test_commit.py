@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from registry.services.sequencer import SequencerStoppedError, Submission
+from registry.services.submission import SequencerStoppedError, Submission
 from registry.storage.log import HeadMovedError, LogStore
 from tests.support.actor import Actor
 from tests.support.registry import World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from registry.history.state import Draft
 from registry.history.statement import CredentialStatement, VerifiedStatement
+from registry.log.entry import Party
 from tests.support.registry import open_world
 
 
@@ -26,9 +28,9 @@ class _Defective:
             raise ValueError(self._subject)
         self._inner.check(draft, verified, time_ms=time_ms)
 
-    def count(self, draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> None:
+    def count(self, parties: Sequence[Party], kind: str, *, time_ms: int) -> None:
         """Count as the real one does."""
-        self._inner.count(draft, verified, time_ms=time_ms)
+        self._inner.count(parties, kind, time_ms=time_ms)
 
 
 def test_a_defect_refuses_one_submission_and_the_log_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -36,7 +38,8 @@ def test_a_defect_refuses_one_submission_and_the_log_goes_on(tmp_path: Path, cap
     with open_world(tmp_path) as world:
         alice, bob, carol = world.agent("alice"), world.agent("bob"), world.agent("carol")
         sequencer = world.registry.sequencer
-        sequencer._admission = _Defective(sequencer._admission, bob.did)
+        placer = sequencer._placer
+        placer._admission = _Defective(placer._admission, bob.did)
         before = world.fingerprint()
         answer = world.submit(alice.vouch(bob.did))
         assert (answer.status, answer.json["code"]) == (500, "internal_error")

@@ -13,7 +13,7 @@ from did_methods.webvh_create import append_entry, move_document
 from did_methods.webvh_parameters import next_key_hash
 from did_methods.webvh_witness import WitnessRule, sign_witness_proof
 from registry.history.statement import parse_statement
-from registry.services.sequencer import Accepted, Outcome, Submission
+from registry.services.submission import Accepted, Outcome, Submission
 from tests.support.actor import Actor, seeded
 from tests.support.registry import World
 

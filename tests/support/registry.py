@@ -55,6 +55,10 @@ class ManualClock:
         """Return the time."""
         return self.time_ms
 
+    def steady_ms(self) -> int:
+        """Return the same time: both clocks move on alike."""
+        return self.time_ms
+
     def advance(self, step_ms: int) -> None:
         """Move on (or back)."""
         self.time_ms += step_ms

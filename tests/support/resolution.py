@@ -12,7 +12,7 @@ from did_methods.webvh import append_entry, entry_line, move_document, next_key_
 from registry.history.statement import parse_statement
 from registry.services.hosted_dids import HostedDids
 from registry.services.resolution import ResolutionService
-from registry.services.sequencer import Submission
+from registry.services.submission import Submission
 from registry.storage.did_version import SqlVersionMemory
 from tests.support.actor import Actor, seeded
 from tests.support.registry import PUBLIC_URL, World
