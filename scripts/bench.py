@@ -113,7 +113,7 @@ def bench_policy(seconds: float) -> dict[str, Any]:
     digest = base64url_encode(bytes(32))
     facts = FactVector(
         tree_size=10, evaluated_at_ms=1, agent_did="did:key:z6Mk", agent_known=True, agent_state="active",
-        action_name="read", action_class="low", proof="presentation", score_micros=25_000_000,
+        action_name="read", action_class="low", proof="presentation", score_micros=25_000_000, log_confirmed=True,
         observations=standard_observations(request_digest=digest, policy_revision=pack.revision, observed_ms=1),
     )  # fmt: skip
     text = (ROOT / "registry/decisions/policies/baseline.cedar").read_text("utf-8")

@@ -112,6 +112,7 @@ FACTS: Final = (
     _choice("capability_issuer_state", "State of that issuer in the log.", AGENT_STATES),
     _score("capability_issuer_score_micros", "Overall score of that issuer, in micro-points."),
     _boolean("capability_issuer_is_root", "That issuer is on the current root list."),
+    _boolean("log_confirmed", "The prefix was confirmed, within the time allowed, to be all of the log that stands."),
 )
 """Every fact, in the order of the documentation. Adding one is a new ``FACTS_FORMAT``."""
 

@@ -48,7 +48,7 @@ __all__ = [
     "standard_observations",
 ]
 
-FACTS_FORMAT: Final = "bonafides/facts/2"
+FACTS_FORMAT: Final = "bonafides/facts/3"
 MAX_FACTS_BYTES: Final = 32_768
 """Largest wire form read back, in bytes; a full vector with every text at its cap stays below."""
 
@@ -74,7 +74,8 @@ CAPABILITY_FACTS: Final = (
     "capability_superseded",
     "capability_issuer",
 )
-_NEVER_LOGGED: Final = frozenset(REQUEST_FACTS + POLICY_FACTS + PROOF_FACTS + CAPABILITY_FACTS)
+LOG_FACTS: Final = ("log_confirmed",)
+_NEVER_LOGGED: Final = frozenset(REQUEST_FACTS + POLICY_FACTS + PROOF_FACTS + CAPABILITY_FACTS + LOG_FACTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,11 @@ def standard_observations(
 @lru_cache(maxsize=4)
 def _standard_shape(presented: bool, capable: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return which source marks which facts; what was not sent is marked by the request that did not send it."""
-    groups: dict[str, list[str]] = {"request": list(REQUEST_FACTS), "policy": list(POLICY_FACTS)}
+    groups: dict[str, list[str]] = {
+        "request": list(REQUEST_FACTS),
+        "policy": list(POLICY_FACTS),
+        "log": list(LOG_FACTS),
+    }
     groups.setdefault("presentation" if presented else "request", []).extend(PROOF_FACTS)
     groups.setdefault("capability" if capable else "request", []).extend(CAPABILITY_FACTS)
     return tuple((source, tuple(sorted(names))) for source, names in sorted(groups.items()))
@@ -191,6 +196,7 @@ class FactVector:
     capability_issuer_state: str = "unknown"
     capability_issuer_score_micros: int = 0
     capability_issuer_is_root: bool = False
+    log_confirmed: bool = False
 
     def __post_init__(self) -> None:
         _check_integer("tree_size", self.tree_size, least=0, most=MAX_INTEGER)

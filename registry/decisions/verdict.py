@@ -187,8 +187,8 @@ def evaluate_request(facts: FactVector, pack: PolicyPack, *, request_digest: str
     consistent = (rule.action_class, rule.context) == (facts.action_class, facts.context)
     # 2. Ask the policy.
     answer = pack.evaluate(facts)
-    # 3. Any doubt denies; a permit that doubt overrules determines nothing.
-    doubt = not consistent or bool(answer.faults)
+    # 3. Any doubt denies, be it about the log itself; a permit that doubt overrules determines nothing.
+    doubt = not consistent or bool(answer.faults) or not facts.log_confirmed
     if doubt and answer.allowed:
         answer = PolicyAnswer(allowed=False, rules=(), reasons=(), obligations=(), faults=answer.faults)
     # 4. Order the reasons: doubt, then the precedence of the policy; a denial by default has a reason too.

@@ -272,6 +272,7 @@ class DecisionService:
             proof=proof.kind,
             instance=proof.instance,
             proof_fault=proof.fault,
+            log_confirmed=self._sequencer.is_confirmed,
             **({} if agent is None else self._agent_facts(agent, rule.context, now_ms)),
             **({} if capability is None else capability.facts()),
         )

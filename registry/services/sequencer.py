@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from did_methods.errors import BonafidesError
 from registry.history.state import LogState
-from registry.limits import SEQUENCER_BATCH, SEQUENCER_WAITING
+from registry.limits import SEQUENCER_BATCH, SEQUENCER_WAITING, TAIL_UNCONFIRMED_MS
 from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.tile import append_leaves
 from registry.services.log_clock import LogClock
@@ -145,9 +145,9 @@ class Sequencer:
         return self._waiting
 
     @property
-    def tail_age_s(self) -> float:
-        """Seconds since the state was known to be the whole log; 0 where nobody else writes."""
-        return self._tail.age_s
+    def is_confirmed(self) -> bool:
+        """Whether the state was known, a moment ago, to be the whole log: else nobody is allowed anything by it."""
+        return self._tail.age_s * 1_000 <= TAIL_UNCONFIRMED_MS
 
     @property
     def tree(self) -> RightEdge:

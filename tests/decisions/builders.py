@@ -43,6 +43,7 @@ def vector(pack: PolicyPack | None = None, **facts: Any) -> FactVector:
         "action_name": "read",
         "resource_type": "record",
         "resource_id": "orders-7",
+        "log_confirmed": True,
         "agent_known": True,
         "agent_state": "active",
         "score_micros": 25_000_000,

@@ -48,14 +48,15 @@ def test_marks_follow_where_the_facts_came_from() -> None:
     )
     assert [(item.source, item.digest[0]) for item in with_both] == [
         ("capability", "C"),
+        ("log", "R"),
         ("policy", "P"),
         ("presentation", "V"),
         ("request", "R"),
     ]
     bare = standard_observations(request_digest="R" * 43, policy_revision="P" * 43, observed_ms=NOW_MS)
-    assert [item.source for item in bare] == ["policy", "request"]
-    assert "proof" in bare[1].facts
-    assert "capability_present" in bare[1].facts
+    assert [item.source for item in bare] == ["log", "policy", "request"]
+    assert "proof" in bare[2].facts
+    assert "capability_present" in bare[2].facts
 
 
 def test_defaults_deny() -> None:
@@ -99,19 +100,19 @@ def test_refuses_facts_out_of_range(facts: dict[str, Any]) -> None:
 
 def _marks() -> list[Any]:
     good = vector().observations
-    first, *rest = good
+    first, second, *rest = good
     return [
         (),
         good[:-1],
         good[::-1],
         (*good, good[-1]),
-        (replace(first, digest="short"), *rest),
-        (replace(first, digest=DIGEST + "\n"), *rest),
-        (replace(first, source="No Name"), *rest),
-        (replace(first, time_ms=-1), *rest),
-        (replace(first, facts=(*first.facts, "zz_unknown")), *rest),
-        (replace(first, facts=first.facts[::-1]), *rest),
-        (replace(first, facts=tuple(sorted((*first.facts, "proof")))), *rest),
+        (first, replace(second, digest="short"), *rest),
+        (first, replace(second, digest=DIGEST + "\n"), *rest),
+        (first, replace(second, source="No Name"), *rest),
+        (first, replace(second, time_ms=-1), *rest),
+        (first, replace(second, facts=(*second.facts, "zz_unknown")), *rest),
+        (first, replace(second, facts=second.facts[::-1]), *rest),
+        (first, replace(second, facts=tuple(sorted((*second.facts, "proof")))), *rest),
     ]
 
 

@@ -72,6 +72,14 @@ def test_a_gentler_class_than_the_packs_is_doubt() -> None:
     assert evaluate_request(facts, baseline(), request_digest=DIGEST).decision
 
 
+def test_a_log_that_nobody_confirmed_is_doubt() -> None:
+    """Whatever the facts say, they may be old: the best agent gets nothing by them."""
+    facts = excellent(action_name="read", log_confirmed=False)
+    decision = evaluate_request(facts, baseline(), request_digest=DIGEST)
+    assert (decision.decision, decision.reasons, decision.rules) == (False, ("evaluator_unavailable",), ())
+    assert evaluate_request(replace(facts, log_confirmed=True), baseline(), request_digest=DIGEST).decision
+
+
 def test_doubt_stands_before_the_reasons_that_were_found() -> None:
     """When rules refuse besides, their reasons follow the doubt."""
     facts = vector(action_name="payments.transfer", action_class="low", agent_state="revoked")
