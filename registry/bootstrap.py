@@ -18,21 +18,19 @@ from did_methods.codec import base64url_encode
 from registry.adapters.didkit_process import DidkitProcess
 from registry.adapters.https_fetcher import HttpsFetcher
 from registry.adapters.key_file import KeyRing
-from registry.adapters.registry_keys import KeysMissingError, load_registry_keys
+from registry.adapters.registry_keys import KeysMissingError
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.bootstrap_credentials import CredentialRoom, open_credentials
-from registry.bootstrap_first_start import GenesisMismatchError, begin_log, check_genesis, make_first_keys, new_origin
+from registry.bootstrap_first_start import GenesisMismatchError
+from registry.bootstrap_log import open_log
 from registry.config import SettingError, Settings
 from registry.decisions.policy import PolicyPack
 from registry.errors import DependencyError
 from registry.history.state import Genesis, LogState
 from registry.limits import DID_LOGS_WITNESSED
-from registry.log.note import NoteSigner
-from registry.services.admission import RegistrationRates, restore_budgets
+from registry.services.admission import RegistrationRates
 from registry.services.agent import AgentService
-from registry.services.authority import (
-    Authority,
-)
+from registry.services.authority import Authority
 from registry.services.challenge import Challenges
 from registry.services.credential import CredentialService
 from registry.services.decision import DecisionService
@@ -42,15 +40,14 @@ from registry.services.event import EventService
 from registry.services.hosted_dids import HostedDids
 from registry.services.hosting import HostingService
 from registry.services.log import LogService
-from registry.services.log_clock import LogClock
 from registry.services.observation import ObservationService
 from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
 from registry.services.sequencer import Sequencer
-from registry.services.snapshot import Snapshots, load_state
+from registry.services.snapshot import Snapshots
 from registry.services.status import StatusService
-from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
+from registry.services.witnessing import Witnessing
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
 from registry.storage.did_witness import WitnessStore
@@ -170,24 +167,9 @@ def open_registry(settings: Settings, *, clock: Clock | None = None, policy: Pol
 
 
 def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack) -> Registry:
-    store = LogStore(database)
-    size, _ = store.head()
-    fresh = size == 0
-    rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
-    loaded = load_state(store, size)
-    state = loaded.state
-    budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
-    log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)
-    sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=store.right_edge(size))
-    authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
-    challenges = Challenges()
-    origin = new_origin(settings) if fresh else check_genesis(settings, state)
-    note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
-    if first is not None:
-        begin_log(sequencer, authority, challenges, first, settings, note_signer, clock)
-    genesis = state.head.genesis
-    if genesis is None or note_signer.key.to_text() != genesis.log_key:
-        raise KeysMissingError("the log key is not the one that entry 0 names")
+    room = open_log(settings, clock, database)
+    sequencer, store, state, genesis = room.sequencer, room.store, room.state, room.genesis
+    authority, challenges, rings = room.authority, room.challenges, room.rings
     hosting = HostingService(sequencer=sequencer, store=store, genesis=genesis)
     fetcher = _fetcher(settings)
     resolution = _resolution(
@@ -196,12 +178,10 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     observations = ObservationService(
         sequencer=sequencer, authority=authority, resolution=resolution, clock=clock, genesis=genesis
     )
-    room = open_credentials(settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock)
+    credential_room = open_credentials(
+        settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock
+    )
     erasure_room = open_erasure(settings.erasure_keys_dir, sequencer, authority, clock, store, database)
-    log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
-    witnessing = _witnessing(settings, genesis, log, store, database, rings["log-witness"], clock)
-    if genesis.profile != "replay":
-        witnessing.tell_time(log_clock)
     return Registry(
         settings=settings,
         clock=clock,
@@ -209,43 +189,27 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         store=store,
         state=state,
         sequencer=sequencer,
-        log=log,
+        log=room.log,
         authority=authority,
         agents=AgentService(
             sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
         ),
         events=_events(sequencer, authority, clock, hosting, observations, erasure_room),
-        decisions=_decisions(sequencer, pack, clock, challenges, observations, room.statuses),
+        decisions=_decisions(sequencer, pack, clock, challenges, observations, credential_room.statuses),
         recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
         challenges=challenges,
         rates=RegistrationRates(),
         genesis=genesis,
-        snapshots=Snapshots(store=store, sequencer=sequencer, loaded=loaded),
+        snapshots=Snapshots(store=store, sequencer=sequencer, loaded=room.loaded),
         resolution=resolution,
         hosting=hosting,
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
-        credential_room=room,
+        credential_room=credential_room,
         erasure_room=erasure_room,
-        witnessing=witnessing,
-    )
-
-
-def _witnessing(
-    settings: Settings,
-    genesis: Genesis,
-    log: LogService,
-    store: LogStore,
-    database: Database,
-    ring: KeyRing,
-    clock: Clock,
-) -> Witnessing:
-    chosen = WitnessSettings(settings.witness_policy, settings.tiles_dir, settings.witness_budget)
-    key = ring.keys["signing"]
-    return open_witnessing(
-        chosen, genesis=genesis, log=log, entries=store, database=database, cosigning_key=key, clock=clock
+        witnessing=room.witnessing,
     )
 
 

@@ -1,0 +1,92 @@
+"""Wiring of the log itself: folded, compared with the settings or begun, its writer, signer and publisher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.adapters.key_file import KeyRing
+from registry.adapters.registry_keys import KeysMissingError, load_registry_keys
+from registry.adapters.system_clock import Clock
+from registry.bootstrap_first_start import begin_log, check_genesis, make_first_keys, new_origin
+from registry.config import Settings
+from registry.history.state import Genesis, LogState
+from registry.log.note import NoteSigner
+from registry.services.admission import restore_budgets
+from registry.services.authority import Authority
+from registry.services.challenge import Challenges
+from registry.services.log import LogService
+from registry.services.log_clock import LogClock
+from registry.services.sequencer import Sequencer
+from registry.services.snapshot import LoadedState, load_state
+from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
+from registry.storage.engine import Database
+from registry.storage.log import LogStore
+
+
+@dataclass(slots=True)
+class LogRoom:
+    """The parts of the log; see `registry.bootstrap.Registry`."""
+
+    store: LogStore
+    loaded: LoadedState
+    sequencer: Sequencer
+    authority: Authority
+    challenges: Challenges
+    genesis: Genesis
+    rings: dict[str, KeyRing]
+    log: LogService
+    witnessing: Witnessing
+
+    @property
+    def state(self) -> LogState:
+        """The folded state."""
+        return self.loaded.state
+
+
+def open_log(settings: Settings, clock: Clock, database: Database) -> LogRoom:
+    """Open the log; the first start begins it.
+
+    Raises:
+        GenesisMismatchError: ``genesis_mismatch``.
+        KeysMissingError: ``registry_keys_missing``.
+        BonafidesError: a damaged log or key file.
+    """
+    store = LogStore(database)
+    size, _ = store.head()
+    fresh = size == 0
+    rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
+    loaded = load_state(store, size)
+    state = loaded.state
+    budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
+    log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)
+    sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=store.right_edge(size))
+    authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
+    challenges = Challenges()
+    origin = new_origin(settings) if fresh else check_genesis(settings, state)
+    note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
+    if first is not None:
+        begin_log(sequencer, authority, challenges, first, settings, note_signer, clock)
+    genesis = state.head.genesis
+    if genesis is None or note_signer.key.to_text() != genesis.log_key:
+        raise KeysMissingError("the log key is not the one that entry 0 names")
+    log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
+    witnessing = _witnessing(settings, genesis, log, store, database, rings["log-witness"], clock)
+    if genesis.profile != "replay":
+        witnessing.tell_time(log_clock)
+    return LogRoom(store, loaded, sequencer, authority, challenges, genesis, rings, log, witnessing)
+
+
+def _witnessing(
+    settings: Settings,
+    genesis: Genesis,
+    log: LogService,
+    store: LogStore,
+    database: Database,
+    ring: KeyRing,
+    clock: Clock,
+) -> Witnessing:
+    chosen = WitnessSettings(settings.witness_policy, settings.tiles_dir, settings.witness_budget)
+    key = ring.keys["signing"]
+    return open_witnessing(
+        chosen, genesis=genesis, log=log, entries=store, database=database, cosigning_key=key, clock=clock
+    )
