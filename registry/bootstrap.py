@@ -116,7 +116,7 @@ class Registry:
         self.witnessing.publisher.start()
         self.sequencer.start(
             self._epoch_if_due,
-            _retried(self.log.sign_if_grown),
+            _retried(self.log.sign_if_due),
             _retried(self.snapshots.save_if_due),
             _retried(self.erasure_room.erasure.carry_out_if_due),
         )
@@ -134,7 +134,7 @@ class Registry:
         self.database.close()
 
     def _epoch_if_due(self) -> None:
-        if not self.authority.epoch_due(now_ms=self.clock.now_ms()):
+        if not self.log.guard.is_current or not self.authority.epoch_due(now_ms=self.clock.now_ms()):
             return
         submission = self.authority.epoch_submission()
         self.sequencer.append([submission])
@@ -274,7 +274,7 @@ def _resolution(hosted: HostedDids, fetcher: HttpsFetcher, database: Database, c
 
 
 def _retried(action: Callable[[], None]) -> Callable[[], None]:
-    """Let a tick survive a database that refuses (a full disk): it is logged, and the next tick tries again.
+    """Let a tick survive a database or a disk that refuses (it is full): it is logged, and the next tick tries again.
 
     What says that the log itself is wrong, such as a second checkpoint of one size, still stops the writer.
     """
@@ -282,8 +282,8 @@ def _retried(action: Callable[[], None]) -> Callable[[], None]:
     def run() -> None:
         try:
             action()
-        except DATABASE_FAILURES:
-            _LOG.exception("the database refused; trying again")
+        except (*DATABASE_FAILURES, OSError):
+            _LOG.exception("the disk or the database refused; trying again")
 
     return run
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from registry.adapters.key_file import KeyRing
 from registry.adapters.registry_keys import KeysMissingError, make_registry_keys
 from registry.adapters.system_clock import Clock
+from registry.bootstrap_signer import refuse_lost_log
 from registry.config import Settings, check_settings
 from registry.errors import ConflictError
 from registry.history.state import LogState
@@ -27,7 +28,12 @@ class GenesisMismatchError(ConflictError):
 
 
 def make_first_keys(settings: Settings, clock: Clock) -> tuple[dict[str, KeyRing], FirstKeys]:
-    """Make every key of a new registry; return the rings by name, and those that sign the first entries."""
+    """Make every key of a new registry; return the rings by name, and those that sign the first entries.
+
+    Raises:
+        LogRolledBackError: ``log_rolled_back``, a log of this origin was signed before.
+    """
+    refuse_lost_log(settings)
     parts = urlsplit(settings.public_url)
     now_ms = 0 if settings.profile == "replay" else clock.now_ms()
     rings, entries = make_registry_keys(settings.keys_dir, host=parts.hostname or "", port=parts.port, now_ms=now_ms)

@@ -8,6 +8,7 @@ from registry.adapters.key_file import KeyRing
 from registry.adapters.registry_keys import KeysMissingError, load_registry_keys
 from registry.adapters.system_clock import Clock
 from registry.bootstrap_first_start import begin_log, check_genesis, make_first_keys, new_origin
+from registry.bootstrap_signer import open_signer
 from registry.config import Settings
 from registry.history.state import Genesis, LogState
 from registry.log.note import NoteSigner
@@ -69,7 +70,7 @@ def open_log(settings: Settings, clock: Clock, database: Database) -> LogRoom:
     genesis = state.head.genesis
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
-    log = LogService(store=store, sequencer=sequencer, note_signer=note_signer)
+    log = open_signer(settings, database, store, sequencer, note_signer)
     witnessing = _witnessing(settings, genesis, log, store, database, rings["log-witness"], clock)
     if genesis.profile != "replay":
         witnessing.tell_time(log_clock)

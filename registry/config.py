@@ -48,6 +48,7 @@ class Settings:
         tiles_dir: a folder to publish the log in, beside the database; None for none.
         witness_policy: a file that names the witnesses to ask, and the quorum; None asks nobody.
         witness_budget: requests to one witness in a day; None is the limit of this product.
+        signer_record: where the log's signer remembers what it signed; None is below data_dir.
         fetch_overrides: hosts that the fetcher dials elsewhere, past its address rules.
         defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """
@@ -67,6 +68,7 @@ class Settings:
     witness_policy: Path | None = None
     witness_budget: int | None = None
     erasure_keys_folder: Path | None = None
+    signer_record: Path | None = None
     fetch_overrides: tuple[FetchOverride, ...] = ()
     defaulted: frozenset[str] = frozenset()
 
@@ -116,6 +118,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         witness_policy=_path(pick("witness_policy", None)),
         witness_budget=_budget(pick("witness_budget", None)),
         erasure_keys_folder=_path(pick("erasure_keys_dir", None)),
+        signer_record=_path(pick("signer_record", None)),
         fetch_overrides=parse_fetch_overrides(str(pick("fetch_overrides", ""))),
         defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )

@@ -87,6 +87,10 @@ WAIT_MOST_MS: Annotated[
 ] = 20_000
 EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client follows the cursor for more")] = 100
 
+SIGN_INTERVAL_MS: Annotated[
+    int, Limit("ms", "between two checkpoints of a busy log; one that was quiet signs at once")
+] = 1_000
+
 # --- Time ---------------------------------------------------------------------------------------------------------
 CLOCK_WINDOW_MS: Annotated[
     int, Limit("ms", "newest proof's `created` against log time, both ways: an agent's clock may be this wrong")

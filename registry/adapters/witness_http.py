@@ -1,4 +1,4 @@
-"""One POST to a witness: a time for all of it, a cap on what is read, and no redirects.
+"""One request to a witness: a time for all of it, a cap on what is read, and no redirects.
 
 The addresses are the operator's own choice (a policy file), so they are not held against the address rules of the DID
 fetcher. Nothing of an answer is believed here but its status, type and length.
@@ -75,6 +75,14 @@ class WitnessPost(Protocol):
         ...
 
 
+class WitnessGet(Protocol):
+    """How a witness is asked what it holds."""
+
+    def __call__(self, url: str, *, seconds: float, max_bytes: int) -> WitnessAnswer:
+        """Return what lies there; raise one of this module's errors."""
+        ...
+
+
 def parse_witness_url(url: str) -> SplitResult:
     """Return the parts of a witness's submission prefix.
 
@@ -92,7 +100,7 @@ def parse_witness_url(url: str) -> SplitResult:
     return parts
 
 
-class HttpWitnessPost:
+class _Http:
     """Asks over sockets of its own, one connection a request.
 
     Args:
@@ -102,26 +110,12 @@ class HttpWitnessPost:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
 
-    def __call__(self, url: str, body: bytes, *, seconds: float, max_bytes: int) -> WitnessAnswer:
-        """Send a body; see `WitnessPost`.
-
-        Args:
-            url: http or https.
-            body: sent as it is.
-            seconds: for everything: look-up apart, from dialling to the last byte.
-            max_bytes: largest body of the answer.
-
-        Raises:
-            WitnessUrlError: ``witness_url_invalid``.
-            WitnessTimeoutError: ``witness_timeout``.
-            WitnessUnreachableError: ``witness_unreachable``.
-            WitnessAnswerError: ``witness_answer_refused``.
-        """
+    def _ask(self, method: str, url: str, body: bytes | None, *, seconds: float, max_bytes: int) -> WitnessAnswer:
         parts = parse_witness_url(url)
         until = self._clock() + seconds
         try:
             with self._connect(parts, until) as connection:
-                return self._exchange(connection, parts, body, until, max_bytes)
+                return self._exchange(connection, method, parts, body, until, max_bytes)
         except TimeoutError:
             raise WitnessTimeoutError from None
         except (OSError, UnicodeError):  # ssl.SSLError is the former; a name that cannot be looked up may be the latter
@@ -143,17 +137,25 @@ class HttpWitnessPost:
             raise
 
     def _exchange(
-        self, connection: socket.socket, parts: SplitResult, body: bytes, until: float, max_bytes: int
+        self,
+        connection: socket.socket,
+        method: str,
+        parts: SplitResult,
+        body: bytes | None,
+        until: float,
+        max_bytes: int,
     ) -> WitnessAnswer:
+        sent = ""
+        if body is not None:
+            sent = f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
         head = (
-            f"POST {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: bonafides\r\n"
-            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+            f"{method} {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: bonafides\r\n{sent}"
             "Accept-Encoding: identity\r\nConnection: close\r\n\r\n"
         )
         connection.settimeout(self._left(until))
-        connection.sendall(head.encode("ascii") + body)
+        connection.sendall(head.encode("ascii") + (body or b""))
         wire = _Wire(connection, lambda: self._left(until), most_bytes=_HEAD_BYTES + 2 * max_bytes)
-        response = HTTPResponse(cast("Any", wire), method="POST")
+        response = HTTPResponse(cast("Any", wire), method=method)
         try:
             response.begin()
             # One byte more than may be: what is longer is refused, not cut.
@@ -172,6 +174,35 @@ class HttpWitnessPost:
         if left <= 0:
             raise TimeoutError
         return left
+
+
+class HttpWitnessPost(_Http):
+    """Sends to a witness."""
+
+    def __call__(self, url: str, body: bytes, *, seconds: float, max_bytes: int) -> WitnessAnswer:
+        """Send a body; see `WitnessPost`.
+
+        Args:
+            url: http or https.
+            body: sent as it is.
+            seconds: for everything: look-up apart, from dialling to the last byte.
+            max_bytes: largest body of the answer.
+
+        Raises:
+            WitnessUrlError: ``witness_url_invalid``.
+            WitnessTimeoutError: ``witness_timeout``.
+            WitnessUnreachableError: ``witness_unreachable``.
+            WitnessAnswerError: ``witness_answer_refused``.
+        """
+        return self._ask("POST", url, body, seconds=seconds, max_bytes=max_bytes)
+
+
+class HttpWitnessGet(_Http):
+    """Reads from a witness."""
+
+    def __call__(self, url: str, *, seconds: float, max_bytes: int) -> WitnessAnswer:
+        """Read what lies at an address; arguments and errors as in `HttpWitnessPost`."""
+        return self._ask("GET", url, None, seconds=seconds, max_bytes=max_bytes)
 
 
 class _Wire(io.RawIOBase):

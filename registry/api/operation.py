@@ -22,7 +22,10 @@ router = APIRouter(tags=["operation"])
 @router.get("/healthz")
 async def get_health(request: Request) -> Response:
     """Answer 200 as soon as this process can serve."""
-    return json_response({"status": "ok"} | state_of(request).profile)
+    api = state_of(request)
+    closed = api.registry.log.guard.state
+    # Alive all the same: reads go on where the log is closed.
+    return json_response({"status": "ok"} | ({} if closed == "open" else {"log": closed}) | api.profile)
 
 
 @router.get("/readyz")
@@ -31,6 +34,7 @@ async def get_readiness(request: Request) -> Response:
     api = state_of(request)
     if not api.registry.sequencer.is_writable:
         raise SequencerStoppedError
+    api.registry.log.guard.check_may_write()
     failed = api.registry.witnessing.publisher.failed
     if failed is not None:
         raise failed

@@ -50,6 +50,7 @@ _STATUS_BY_CODE = {
     "did_resolution_busy": 503,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,
+    "log_frozen": 405,
     "json_ld_not_installed": 501,
     "legacy_not_installed": 501,
     "witness_request_too_large": 413,

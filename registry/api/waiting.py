@@ -19,7 +19,8 @@ from registry.api.state import ApiState
 from registry.errors import DependencyError, ParseError
 from registry.limits import WAIT_MOST_MS, WAITING_ANSWERS
 from registry.log.proof import ProofFile, encode_proof_file
-from registry.services.log import NotSignedYetError, SignedHead
+from registry.services.log import NotSignedYetError
+from registry.services.signing import SignedHead
 from registry.services.submission import Accepted, OverloadedError
 
 LEVELS = ("durable", "signed", "published", "witnessed")

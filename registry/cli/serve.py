@@ -68,6 +68,13 @@ WitnessPolicy = Annotated[
 WitnessBudget = Annotated[
     int | None, typer.Option("--witness-budget", help="Requests to one witness in a day.  \\[default: 100000]")
 ]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--signer-record",
+        help="Where the signer remembers its last checkpoint, best on another disk.  \\[default: in the data folder]",
+    ),
+]
 LogOrigin = Annotated[str | None, typer.Option("--log-origin", help="The log's name; pinned by the first start.")]
 
 
@@ -85,6 +92,7 @@ def serve(
     tiles: Tiles = None,
     witness_policy: WitnessPolicy = None,
     witness_budget: WitnessBudget = None,
+    signer_record: Record = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate chain, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its private key, PEM.")] = None,
     as_json: Json = False,
@@ -110,6 +118,7 @@ def serve(
         "tiles_dir": tiles,
         "witness_policy": witness_policy,
         "witness_budget": witness_budget,
+        "signer_record": signer_record,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
     }

@@ -46,6 +46,7 @@ _FIRST_PAUSE_MS = 500
 _GRACE_S = 0.5
 _SIZE_TYPE = "text/x.tlog.size"
 _OK, _CONFLICT = 200, 409
+_DOUBTS = frozenset({"ahead", "conflict", "http_422"})
 
 Prove = Callable[[int, int], Sequence[bytes]]
 """Gives the consistency proof between two sizes of this log; empty from 0 and to the same size."""
@@ -114,6 +115,7 @@ class WitnessClient:
         clock: the registry's; cosignature times are compared with it.
         timing: how patient.
         monotonic: seconds that never go backwards.
+        on_doubt: told the name of a witness that claims to have cosigned a larger or another tree; no proof yet.
     """
 
     def __init__(
@@ -126,7 +128,9 @@ class WitnessClient:
         clock: Clock,
         timing: Timing | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        on_doubt: Callable[[str], None] | None = None,
     ) -> None:
+        self._on_doubt = on_doubt
         self._timing = timing or Timing()
         self._post, self._prove = post, prove
         self._clock, self._monotonic = clock, monotonic
@@ -188,6 +192,8 @@ class WitnessClient:
             word = "cosigned"
         except _AnswerRefused as refused:
             word = str(refused)
+            if word in _DOUBTS and self._on_doubt is not None:
+                self._on_doubt(name)
         except WitnessTimeoutError:
             word = "timeout"
         except WitnessUnreachableError:

@@ -1,4 +1,4 @@
-"""Reading the log: checkpoint, tiles, bundles, proofs. And signing: one note per size, remembered before it leaves.
+"""Reading the log: checkpoint, tiles, bundles, proofs. And when it is signed; ``signing.py`` says how.
 
 What is signed is not yet published: ``publisher.py`` says when. Tiles are served as far as the signed tree reaches, so
 that no checkpoint is ever published before its tiles.
@@ -7,15 +7,17 @@ that no checkpoint is ever published before its tiles.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from registry.adapters.signer_record import SignerRecordError
 from registry.errors import DependencyError, NotFoundError, ParseError
-from registry.log.checkpoint import Checkpoint, sign_checkpoint
+from registry.limits import SIGN_INTERVAL_MS
 from registry.log.merkle import consistency_proof, inclusion_proof
-from registry.log.note import NoteSigner
-from registry.log.tile import TILE_HEIGHT, TILE_WIDTH, encode_entry_bundle, tile_path
+from registry.log.tile import TILE_HEIGHT, TILE_WIDTH, TileContentError, encode_entry_bundle, tile_path
+from registry.services.rollback_guard import RollbackGuard
 from registry.services.sequencer import Sequencer
+from registry.services.signing import CheckpointSigner, LogRolledBackError, SignedHead
 from registry.storage.log import LogStore
 from registry.storage.tile_store import DatabaseTileStore
 
@@ -48,30 +50,26 @@ class NotSignedYetError(DependencyError):
     title = "No checkpoint has been signed yet"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedHead:
-    """A checkpoint that was signed; once published, with the cosignatures that there are."""
-
-    size: int
-    root_hash: bytes
-    note: bytes
-
-    def to_checkpoint(self, origin: str) -> Checkpoint:
-        """Return what the note says."""
-        return Checkpoint(origin, self.size, self.root_hash)
-
-
 class LogService:
     """The log as readers see it."""
 
-    def __init__(self, *, store: LogStore, sequencer: Sequencer, note_signer: NoteSigner) -> None:
+    def __init__(
+        self,
+        *,
+        store: LogStore,
+        sequencer: Sequencer,
+        signer: CheckpointSigner,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._files = DatabaseTileStore(store)
         self._sequencer = sequencer
-        self._note_signer = note_signer
+        self.signer = signer
+        self.guard = RollbackGuard(signer=signer, head=store.head, root_at=self.root_at)
         self._mutex = threading.Lock()
-        newest = store.newest_signed()
-        self._signed = None if newest is None else SignedHead(*newest)
+        self._monotonic = monotonic
+        self._signed_at = -SIGN_INTERVAL_MS / 1_000
+        self._signed = signer.newest()
         self._published: SignedHead | None = None
         self.on_signed: Callable[[], None] | None = None
         """Called after each signature, on the thread that signed: the publisher's."""
@@ -79,7 +77,7 @@ class LogService:
     @property
     def origin(self) -> str:
         """The log's name."""
-        return self._note_signer.name
+        return self.signer.note_signer.name
 
     @property
     def signed_head(self) -> SignedHead:
@@ -107,19 +105,36 @@ class LogService:
         """Let readers have a checkpoint; for the publisher, who never goes back."""
         self._published = head
 
-    def sign_if_grown(self) -> None:
-        """Sign the committed head if it grew; the note is on the disk before it is shown.
+    def sign_if_due(self) -> None:
+        """Sign as `sign_if_grown` does, but not more often than a log needs it: for the writer's tick.
 
         Raises:
             SignedTwiceError: ``checkpoint_fork``.
         """
-        tree = self._sequencer.tree
+        if self._monotonic() - self._signed_at >= SIGN_INTERVAL_MS / 1_000:
+            self.sign_if_grown()
+
+    def sign_if_grown(self) -> None:
+        """Sign the committed head if it grew and the guard lets it; the note is on the disk before it is shown.
+
+        A tree that does not extend what was signed before closes the log; nothing is signed then.
+
+        Raises:
+            SignedTwiceError: ``checkpoint_fork``.
+        """
         with self._mutex:
-            if tree.size == 0 or (self._signed is not None and self._signed.size >= tree.size):
+            if self._signed is not None and self._signed.size >= self._sequencer.tree.size:
                 return
-            root = tree.root()
-            note = sign_checkpoint(Checkpoint(self._note_signer.name, tree.size, root), self._note_signer.signing_key)
-            self._signed = SignedHead(tree.size, root, self._store.save_signed(tree.size, root, note))
+            if not self.guard.may_sign:
+                return
+            try:
+                signed = self.signer.sign()
+            except (LogRolledBackError, SignerRecordError) as error:
+                self.guard.close(error)
+                return
+            if signed is None or (self._signed is not None and signed.size <= self._signed.size):
+                return
+            self._signed, self._signed_at = signed, self._monotonic()
             # Still holding the mutex: whoever finds nothing to sign may count on what was signed being shown.
             if self.on_signed is not None:
                 self.on_signed()
@@ -175,7 +190,10 @@ class LogService:
         return consistency_proof(first, second, self._store.node_reader()) if 0 < first < second else ()
 
     def root_at(self, size: int) -> bytes | None:
-        """Return the root of the committed tree at a size, or None where it does not reach."""
+        """Return the root of the committed tree at a size, or None where it does not reach or is damaged."""
         if not 0 <= size <= self._store.head()[0]:
             return None
-        return self._store.right_edge(size).root()
+        try:
+            return self._store.right_edge(size).root()
+        except TileContentError:
+            return None

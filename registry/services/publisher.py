@@ -19,7 +19,8 @@ from registry.limits import WITNESS_INTERVAL_MS
 from registry.log.cosignature import append_lines
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.cosigning import WitnessClient
-from registry.services.log import LogService, NotSignedYetError, SignedHead
+from registry.services.log import LogService, NotSignedYetError
+from registry.services.signing import SignedHead
 from registry.storage.engine import DATABASE_FAILURES
 from registry.storage.log import LogStore
 from registry.storage.publication import PublicationStore
@@ -163,6 +164,7 @@ class Publisher:
             self._wake.wait(_IDLE_S)
             self._wake.clear()
             began = time.monotonic()
+            self._log.guard.look_again()
             if not self._stopping.is_set() and self.failed is None:
                 self._try_once()
             if self.client is not None:
@@ -178,6 +180,8 @@ class Publisher:
             _LOG.exception("a checkpoint could not be published; trying again")
 
     def _publish_newest(self) -> bool:
+        if self._log.guard.state == "rolled_back":
+            return False  # what is out there is newer, or another tree
         try:
             head = self._log.signed_head
         except NotSignedYetError:

@@ -88,6 +88,8 @@ class Sequencer:
         self._failed: BaseException | None = None
         self.may_write: Callable[[], None] = _nothing_against_it
         """Raises what forbids writing now: a log that was rolled back, or is frozen."""
+        self.is_newest: Callable[[], bool] = lambda: True
+        """Says whether nobody is known to hold a newer tree of this log than the database does."""
         self.busy_s = 0.0
         """Seconds spent on appending since the process began."""
 
@@ -147,7 +149,7 @@ class Sequencer:
     @property
     def is_confirmed(self) -> bool:
         """Whether the state was known, a moment ago, to be the whole log: else nobody is allowed anything by it."""
-        return self._tail.age_s * 1_000 <= TAIL_UNCONFIRMED_MS
+        return self._tail.age_s * 1_000 <= TAIL_UNCONFIRMED_MS and self.is_newest()
 
     @property
     def tree(self) -> RightEdge:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from registry.adapters.system_clock import Clock
 from registry.errors import NotFoundError
 from registry.limits import GOSSIP_PER_MINUTE, GOSSIP_PER_SOURCE_HOUR
-from registry.log.checkpoint import VerifiedCheckpoint
+from registry.log.checkpoint import Checkpoint, VerifiedCheckpoint
 from registry.log.cosignature import Cosigner, append_lines, cosign
 from registry.log.note import NoteKey, UnverifiedNote, parse_note, parse_signature_lines
 from registry.log.split_view import SplitView
@@ -83,11 +83,13 @@ class OwnLog:
         key: its note key.
         root_at: root of the committed tree at a size, None where it does not reach.
         signed_note: what was signed at a size, or None.
+        contradicted: told a head that its key has signed and that is not of its tree.
     """
 
     key: NoteKey
     root_at: Callable[[int], bytes | None]
     signed_note: Callable[[int], bytes | None]
+    contradicted: Callable[[Checkpoint], None]
 
 
 class WitnessService:
@@ -240,6 +242,7 @@ class WitnessService:
         head = verified.checkpoint
         if self._own.root_at(head.size) == head.root_hash:
             return Gossip(head.origin, head.size, "consistent")
+        self._own.contradicted(head)
         ours = self._own.signed_note(head.size)
         if ours is not None:
             return Gossip(

@@ -16,7 +16,7 @@ import orjson
 from did_methods.errors import BonafidesError
 from did_methods.keys import SigningKey
 from registry.adapters.system_clock import Clock
-from registry.adapters.witness_http import HttpWitnessPost, WitnessPost, parse_witness_url
+from registry.adapters.witness_http import HttpWitnessGet, HttpWitnessPost, WitnessPost, parse_witness_url
 from registry.errors import DependencyError, ParseError
 from registry.history.state import Genesis
 from registry.limits import WITNESS_INTERVAL_MS, WITNESS_REQUESTS_PER_DAY
@@ -26,6 +26,7 @@ from registry.log.witness_policy import MAX_POLICY_BYTES, NONE, PolicyFileTooLar
 from registry.services.cosigning import Timing, WitnessClient
 from registry.services.log import LogService
 from registry.services.log_clock import LogClock
+from registry.services.lookouts import FolderLookout, WitnessLookout, seen_head
 from registry.services.publisher import Publisher
 from registry.services.witness import OwnLog, WitnessService
 from registry.storage.engine import Database
@@ -142,6 +143,11 @@ def open_witnessing(
         folder = None if chosen.tiles_dir is None else FolderTileStore(chosen.tiles_dir)
     except OSError as error:
         raise TilesFolderError(error.strerror or "") from error
+    if folder is not None:
+        log.guard.watch(FolderLookout(folder, key))
+    if policy is not None:
+        log.guard.watch(WitnessLookout(policy, key, HttpWitnessGet(time.monotonic)))
+    log.guard.look()
     publisher = Publisher(
         log=log,
         entries=entries,
@@ -153,7 +159,7 @@ def open_witnessing(
         interval_ms=chosen.interval_ms,
     )
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
-    own = OwnLog(key, log.root_at, publications.signed_note)
+    own = OwnLog(key, log.root_at, publications.signed_note, lambda head: log.guard.meet(seen_head("gossip", head)))
     role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), own=own, clock=clock)
     return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000)
 
@@ -174,6 +180,7 @@ def _client(
         post=post,
         prove=log.prove_growth,
         clock=clock,
+        on_doubt=log.guard.look_at,
         timing=chosen.timing or Timing(per_day=chosen.budget or WITNESS_REQUESTS_PER_DAY),
     )
 

@@ -276,7 +276,7 @@ def test_gossip_about_this_registry_itself(witness: World) -> None:
     witness.registry.log.sign_if_grown()
     own = witness.registry.log.signed_head
     assert gossip(witness, own.note).json["verdict"] == "consistent"
-    signer = witness.registry.log._note_signer
+    signer = witness.registry.log.signer.note_signer
     view = MadeUpLog(origin=witness.origin, signing_key=signer.signing_key)
     found = gossip(witness, view.note(own.size)).json
     assert found["verdict"] == "contradiction"
@@ -317,7 +317,7 @@ def test_only_the_operator_says_what_is_witnessed(world: World) -> None:
     assert add_log(world, LOG.key).status == 201
     other = NoteKey(ORIGIN, SigningKey(bytes(32)).public_key)
     assert add_log(world, other).code == "witnessed_log_exists"
-    own = world.registry.log._note_signer.key
+    own = world.registry.log.signer.note_signer.key
     assert add_log(world, own).code == "witness_own_origin"
     listed = world.web.get("/v1/witness/logs", headers=OPERATOR).json["logs"]
     assert listed == [{"origin": ORIGIN, "verifier_key": LOG.key.to_text()}]

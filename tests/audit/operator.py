@@ -90,7 +90,7 @@ class Operator:
 
     def sign_head(self, leaves: Sequence[bytes]) -> None:
         """Sign a checkpoint of these entries with the log's key, whatever was signed before."""
-        signer = self.registry.log._note_signer
+        signer = self.registry.log.signer.note_signer
         root = derive_root(leaf_hash(leaf) for leaf in leaves)
         note = sign_checkpoint(Checkpoint(signer.name, len(leaves), root), signer.signing_key)
         self.registry.log._signed = self.registry.log._published = SignedHead(len(leaves), root, note)

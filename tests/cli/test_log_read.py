@@ -167,7 +167,7 @@ def test_tail_notices_a_log_that_is_not_the_same_any_more(
         elif state == "back":
             (tmp_path / "elsewhere").rename(copy)
         else:
-            signer = world.registry.log._note_signer
+            signer = world.registry.log.signer.note_signer
             note = sign_checkpoint(Checkpoint(signer.name, 1, bytes(32)), signer.signing_key)
             (copy / "checkpoint").write_bytes(note)
 

@@ -110,7 +110,7 @@ def test_a_stolen_log_key_is_found_out(both: Pair) -> None:
     victim, witness = both.worlds
     victim.agent("alice", short_lived=True)
     wait_for(lambda: published(victim) == victim.size)
-    key = victim.registry.log._note_signer
+    key = victim.registry.log.signer.note_signer
     for size in (victim.size, victim.size + 5):
         note = sign_checkpoint(Checkpoint(victim.origin, size, sha256(b"other").digest()), key.signing_key)
         body = f"old {victim.size}\n\n".encode() + note

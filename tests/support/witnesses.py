@@ -93,14 +93,18 @@ class MadeUpWitness:
     Attributes:
         cosigner: whose cosignatures it gives.
         reply: makes the answer to a request's body; the number counts from 0.
+        monitored: makes the answer at the monitoring address; it has seen nothing unless told otherwise.
         url: where.
         bodies: what was asked.
+        paths: what was read.
     """
 
     cosigner: Cosigner
     reply: Callable[[MadeUpWitness, bytes, int], Reply]
+    monitored: Callable[[str], Reply] = field(default=lambda _path: Reply(404))
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     def line(self, body: bytes, *, time_s: int | None = None, cosigner: Cosigner | None = None) -> bytes:
         """Return the cosignature of what a request asks for, whatever it is."""
@@ -128,7 +132,13 @@ def made_up_witness(
             with mutex:
                 number = len(witness.bodies)
                 witness.bodies.append(body)
-            found = witness.reply(witness, body, number)
+            self._give(witness.reply(witness, body, number))
+
+        def do_GET(self) -> None:
+            witness.paths.append(self.path)
+            self._give(witness.monitored(self.path))
+
+        def _give(self, found: Reply) -> None:
             self.close_connection = True
             time.sleep(found.delay_s)
             if found.hang_up:

@@ -1,0 +1,151 @@
+"""What a log's signer signed last, kept apart from the database: so that a database set back is noticed before it signs.
+
+The record is written before the signature exists that it is about. It lies on another path than the database, best on
+another disk, and no backup of the database may bring it back. One signer writes it; a reader finds the whole record or the one before.
+
+Spec: specs/transparency-log.md "Signing"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from did_methods.canonical import canonicalize
+from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
+from did_methods.errors import BonafidesError
+from registry.errors import DependencyError
+from registry.log.merkle import HASH_BYTES, MAX_TREE_SIZE
+
+FORMAT = "bonafides/signer-record/1"
+_MEMBERS = {"format", "origin", "size", "rootHash", "frozen"}
+_MAX_BYTES = 4_096
+_SUFFIX = ".new"
+
+
+class SignerRecordError(DependencyError):
+    """The signer's record cannot be read, or is another log's: nothing is signed before that is clear."""
+
+    code = "signer_record_unreadable"
+    title = "The signer's record cannot be used"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedHead:
+    """The largest head that a signer has set out to sign.
+
+    Attributes:
+        size: tree size, leaves, above 0.
+        root_hash: 32 bytes.
+        frozen: it is the log's last one, for ever.
+    """
+
+    size: int
+    root_hash: bytes
+    frozen: bool = False
+
+
+class SignerRecord(Protocol):
+    """Where a signer remembers; a file here, in a key service elsewhere."""
+
+    def load(self) -> RecordedHead | None:
+        """Return what was recorded last, or None before the first signature.
+
+        Raises:
+            SignerRecordError: ``signer_record_unreadable``.
+        """
+        ...
+
+    def save(self, head: RecordedHead) -> None:
+        """Record a head; it is durable when this returns.
+
+        Raises:
+            OSError: it may or may not be there.
+        """
+        ...
+
+
+def record_path(folder: Path, origin: str) -> Path:
+    """Return the default place of a log's record.
+
+    Args:
+        folder: of the registry's data.
+        origin: of the log; its SHA-256 names the file.
+    """
+    return folder / "signer" / f"{hashlib.sha256(origin.encode('utf-8')).hexdigest()}.record"
+
+
+class FileSignerRecord:
+    """The record as a file of canonical JSON, readable by its owner alone.
+
+    Args:
+        path: of the file; its folder is made if need be.
+        origin: of the log.
+    """
+
+    def __init__(self, path: Path, *, origin: str) -> None:
+        self._path, self._origin = path, origin
+
+    def load(self) -> RecordedHead | None:
+        """See `SignerRecord.load`."""
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SignerRecordError(f"{self._path}: {error.strerror}") from error
+        try:
+            found = parse_json_object(data, max_bytes=_MAX_BYTES)
+            head = RecordedHead(found["size"], base64url_decode(str(found["rootHash"])), found["frozen"])
+        except (BonafidesError, KeyError) as error:
+            raise SignerRecordError(f"{self._path} is no record of a signer") from error
+        if found.keys() != _MEMBERS or found["format"] != FORMAT or not _is_sound(head):
+            raise SignerRecordError(f"{self._path} is no record of a signer")
+        if found["origin"] != self._origin:
+            raise SignerRecordError(f"{self._path} is the record of another log")
+        return head
+
+    def save(self, head: RecordedHead) -> None:
+        """Write beside, sync, rename, sync the folder; see `SignerRecord.save`."""
+        wire = {
+            "format": FORMAT,
+            "origin": self._origin,
+            "size": head.size,
+            "rootHash": base64url_encode(head.root_hash),
+            "frozen": head.frozen,
+        }
+        folder = self._path.parent
+        if not folder.exists():
+            folder.mkdir(parents=True, mode=0o700)
+            _sync(folder.parent)
+        beside = self._path.with_name(self._path.name + _SUFFIX)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(canonicalize(wire))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        _sync(folder)
+
+
+def _is_sound(head: RecordedHead) -> bool:
+    is_number = type(head.size) is int and 0 < head.size <= MAX_TREE_SIZE
+    return is_number and len(head.root_hash) == HASH_BYTES and type(head.frozen) is bool
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

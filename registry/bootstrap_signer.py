@@ -1,0 +1,57 @@
+"""Wiring of the log's signer, and what a start without a database must not do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from registry.adapters.signer_record import FileSignerRecord, record_path
+from registry.config import Settings
+from registry.log.note import NoteSigner
+from registry.services.log import LogService
+from registry.services.sequencer import Sequencer
+from registry.services.signing import CheckpointSigner, LogRolledBackError
+from registry.storage.engine import Database
+from registry.storage.log import LogStore
+
+
+def open_signer(
+    settings: Settings, database: Database, store: LogStore, sequencer: Sequencer, note_signer: NoteSigner
+) -> LogService:
+    """Return the log with its signer, whose record lies apart from the database; writer and decisions ask its guard.
+
+    Args:
+        settings: of the registry.
+        database: of the log; one of its processes signs at a time.
+        store: the log's rows.
+        sequencer: its writer.
+        note_signer: its note key under its origin.
+    """
+    record = FileSignerRecord(_path(settings, note_signer.name), origin=note_signer.name)
+    signer = CheckpointSigner(
+        note_signer=note_signer,
+        store=store,
+        record=record,
+        alone=lambda: database.exclusive(f"sign {note_signer.name}"),
+    )
+    log = LogService(store=store, sequencer=sequencer, signer=signer)
+    sequencer.may_write = log.guard.check_may_write
+    sequencer.is_newest = lambda: log.guard.is_current
+    return log
+
+
+def refuse_lost_log(settings: Settings) -> None:
+    """Refuse to begin a log anew under a name that was signed for: an empty database is the oldest of all copies.
+
+    Raises:
+        LogRolledBackError: ``log_rolled_back``.
+        SignerRecordError: ``signer_record_unreadable``.
+    """
+    if settings.origin is None:
+        return
+    recorded = FileSignerRecord(_path(settings, settings.origin), origin=settings.origin).load()
+    if recorded is not None:
+        raise LogRolledBackError(f"size {recorded.size} was signed, the database is empty", size=recorded.size)
+
+
+def _path(settings: Settings, origin: str) -> Path:
+    return settings.signer_record or record_path(settings.data_dir, origin)
