@@ -136,7 +136,7 @@ class Registry:
     def _epoch_if_due(self) -> None:
         if not self.log.guard.is_current or not self.authority.epoch_due(now_ms=self.clock.now_ms()):
             return
-        submission = self.authority.epoch_submission()
+        submission = self.authority.epoch_submission(if_due=True)
         self.sequencer.append([submission])
         refused = submission.future.exception()
         if refused is not None:  # a clock that went back, for example: the next tick tries again

@@ -53,6 +53,13 @@ def open_log(settings: Settings, clock: Clock, database: Database) -> LogRoom:
         BonafidesError: a damaged log or key file.
     """
     store = LogStore(database)
+    if store.head()[0]:
+        return _open_log(settings, clock, database, store)
+    with database.exclusive("first_start"):  # of several processes that start at once, one begins the log
+        return _open_log(settings, clock, database, store)
+
+
+def _open_log(settings: Settings, clock: Clock, database: Database, store: LogStore) -> LogRoom:
     size, _ = store.head()
     fresh = size == 0
     rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)

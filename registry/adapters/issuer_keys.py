@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ from did_methods.ec_keys import EcSigningKey
 from did_methods.key import key_signer
 from did_methods.keys import InvalidKeyError
 from registry.adapters.identity import make_key_identity
-from registry.adapters.key_file import KeyRing, load_key_ring, save_key_ring
+from registry.adapters.key_file import KeyFileExistsError, KeyRing, load_key_ring, save_key_ring
 
 IssuerKeyKind: TypeAlias = Literal["ed25519", "p256", "p384"]
 
@@ -39,7 +40,8 @@ def load_issuer_keys(folder: Path, kinds: dict[str, IssuerKeyKind]) -> dict[str,
     for name, kind in kinds.items():
         path = folder / "issuers" / f"{name}.json"
         if not path.exists():
-            save_key_ring(path, _make(kind))
+            with suppress(KeyFileExistsError):  # another process that shares the folder was quicker: its key counts
+                save_key_ring(path, _make(kind))
             _LOG.info("a new key was made for the issuer %s", name)
         rings[name] = load_key_ring(path)
     return rings

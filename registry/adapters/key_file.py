@@ -222,7 +222,7 @@ def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False, passphras
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists() and not replace:
         raise KeyFileExistsError(path.name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

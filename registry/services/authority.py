@@ -31,6 +31,7 @@ from registry.credentials.issue_registry import (
 from registry.credentials.presentation import build_presentation, sign_presentation
 from registry.errors import DependencyError
 from registry.history.errors import AgentUnknownError, DisputeNotOpenError
+from registry.history.records import Head
 from registry.history.rules import preview_epoch
 from registry.history.state import Draft, LogState
 from registry.history.statement import Statement, parse_statement
@@ -81,27 +82,22 @@ class Authority:
 
         Spec: FORMATS "Epoch".
         """
-        head = self._state.head
-        if head.genesis is None or head.genesis.profile == _REPLAY or head.epoch is None:
-            return False
-        if now_ms - head.epoch.logged_ms >= EPOCH_INTERVAL_MS:
-            return True
-        if now_ms - head.epoch.logged_ms < EPOCH_MINIMUM_GAP_MS:
-            return False
-        changed = head.live_vouches_changed * 1_000 > head.live_vouches * EPOCH_CHANGED_VOUCHES_PERMILLE
-        return changed or head.root_lists[-1].index != head.epoch.root_list_index
+        return _is_epoch_due(self._state.head, now_ms)
 
-    def epoch_submission(self, *, time_ms: int | None = None) -> Submission:
+    def epoch_submission(self, *, time_ms: int | None = None, if_due: bool = False) -> Submission:
         """Return a submission that logs the next epoch over everything before it.
 
         Args:
             time_ms: in a replay registry, the epoch's log time; None is now (or the last leaf's time in a replay).
+            if_due: log none where another process has just done so.
         """
 
         def prepare(draft: Draft, now_ms: int) -> Sequence[Statement]:
             genesis = draft.head.genesis
             if genesis is None:
                 raise GenesisMissingError
+            if if_due and not _is_epoch_due(draft.head, now_ms):
+                return []
             if genesis.profile == _REPLAY:
                 now_ms = draft.head.last_time_ms if time_ms is None else time_ms
             subject = preview_epoch(draft, tree_size=draft.head.size)
@@ -271,6 +267,17 @@ class Authority:
         if genesis is None:
             raise GenesisMissingError
         return genesis.origin
+
+
+def _is_epoch_due(head: Head, now_ms: int) -> bool:
+    if head.genesis is None or head.genesis.profile == _REPLAY or head.epoch is None:
+        return False
+    if now_ms - head.epoch.logged_ms >= EPOCH_INTERVAL_MS:
+        return True
+    if now_ms - head.epoch.logged_ms < EPOCH_MINIMUM_GAP_MS:
+        return False
+    changed = head.live_vouches_changed * 1_000 > head.live_vouches * EPOCH_CHANGED_VOUCHES_PERMILLE
+    return changed or head.root_lists[-1].index != head.epoch.root_list_index
 
 
 def opening_statements(

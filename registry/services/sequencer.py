@@ -300,13 +300,11 @@ class Sequencer:
 
     def _refuse_turn(self, turn: _Turn, group: Sequence[Submission], error: Exception) -> None:
         """Refuse a group of which nothing went to the disk."""
-        if turn.batch is None:
-            if isinstance(error, DATABASE_FAILURES):
-                _LOG.warning("the log's turn was not given: %s", error)
-                self._refuse(group, CommitFailedError(retry_after_s=1), error)
-                return
-            raise error
-        if self._thread is None or isinstance(error, StoredEntryError):
+        if isinstance(error, DATABASE_FAILURES):
+            _LOG.warning("the log's turn was lost: %s", error)
+            self._refuse(group, CommitFailedError(retry_after_s=1), error)
+            return
+        if turn.batch is None or self._thread is None or isinstance(error, StoredEntryError):
             raise error
         self._isolate(group)
 

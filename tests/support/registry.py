@@ -233,8 +233,9 @@ def open_world(
     clock = clock or ManualClock()
     settings = world_settings(data_dir, on_disk=on_disk, **more)
     policy = _built_in_policy() if settings.policy_dir is None else None
-    _migrated()  # made before the patch: it is what the patch copies
     in_memory = settings.database_url == "sqlite://"
+    if in_memory:
+        _migrated()  # made before the patch: it is what the patch copies
     with mock.patch.object(SqliteDatabase, "_migrate", _copy_tables) if in_memory else nullcontext():
         registry = open_registry(settings, clock=clock, policy=policy)
     known = {name for name, _ in registry.gateways.load().values()}
