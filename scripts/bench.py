@@ -12,9 +12,11 @@ status    a status read from a list in memory, and the cost of a million of them
 suites    a proof of anybody's 1 KB credential, key looked up, in eddsa-jcs-2022 beside bare PyNaCl (goal: 0.55 of it) and in
           ecdsa-jcs-2019 beside bare cryptography; in eddsa-rdfc-2022 beside @digitalbazaar/vc on Node.js where
           scripts/test --full has installed it (scripts/bench_suites.py; goal: ahead)
+audit     the structure and the content of a folder of tiles, beside bare hashing and bare signatures (scripts/bench_audit.py;
+          goal: 50,000 entries a second for the structure)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|identity|status|suites|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|status|suites|audit|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -273,7 +275,7 @@ def bench_identity(seconds: float) -> dict[str, Any]:
 
 
 def bench_script(name: str, seconds: float) -> dict[str, Any]:
-    """Status lists or proof suites, as scripts/bench_status.py and scripts/bench_suites.py measure them."""
+    """Status lists, proof suites or audits, as scripts/bench_status.py, bench_suites.py and bench_audit.py measure them."""
     command = [sys.executable, str(ROOT / f"scripts/bench_{name}.py"), "--seconds", str(min(seconds, 1.0))]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return dict(found[name])
@@ -301,7 +303,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
-    if name in {"identity", "status", "suites"}:
+    if name in {"identity", "status", "suites", "audit"}:
         return "\n".join(f"{name:9} {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
@@ -316,7 +318,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "audit", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -333,6 +335,7 @@ def main() -> int:
         "identity": lambda: bench_identity(arguments.seconds),
         "status": lambda: bench_script("status", arguments.seconds),
         "suites": lambda: bench_script("suites", arguments.seconds),
+        "audit": lambda: bench_script("audit", arguments.seconds),
         "start": bench_start,
     }
     figures = {}

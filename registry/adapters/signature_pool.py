@@ -37,14 +37,16 @@ class SignaturePool:
     """Verifies signatures in a number of processes; a context manager, so that none of them is left behind.
 
     Args:
-        processes: at least 1.
+        processes: at least 1; none is started before it is needed.
+        here: so many signatures are verified in this process first: a short log is done before others could start.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, *, here: int = 0) -> None:
         context = multiprocessing.get_context("spawn")  # a forked child would share the parent's sockets
         self._pool = ProcessPoolExecutor(processes, mp_context=context)
         self._waiting: deque[Future[int | None]] = deque()
         self._failed: int | None = None
+        self._here = here
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +58,10 @@ class SignaturePool:
 
     def submit(self, jobs: Sequence[SignatureJob]) -> None:
         """Take signatures to verify; waits where too many are waiting already."""
+        if self._here > 0:
+            self._here -= len(jobs)
+            self._note(verify_jobs(jobs))
+            return
         if len(self._waiting) >= MOST_WAITING:
             self._take(self._waiting.popleft())
         self._waiting.append(self._pool.submit(verify_jobs, list(jobs)))
@@ -67,6 +73,8 @@ class SignaturePool:
         return self._failed
 
     def _take(self, future: Future[int | None]) -> None:
-        failed = future.result()
+        self._note(future.result())
+
+    def _note(self, failed: int | None) -> None:
         if failed is not None and (self._failed is None or failed < self._failed):
             self._failed = failed

@@ -22,6 +22,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "tile_missing": ("breach", "The log does not serve a tile that its checkpoint covers"),
     "tile_mismatch": ("breach", "A tile does not hold the hashes of the tiles below it"),
     "root_mismatch": ("breach", "The entries do not hash to the checkpoint's root"),
+    "links_broken": ("breach", "The entry does not follow in time, or in a chain, from the entries before it"),
     "log_key_not_pinned": ("breach", "Entry 0 names another key than the one that signs checkpoints"),
     "log_origin_not_pinned": ("breach", "Entry 0 names another origin than the checkpoint"),
     "checkpoint_rolled_back": ("breach", "The checkpoint is smaller than one seen before"),
@@ -47,6 +48,9 @@ CODES: dict[str, tuple[Severity, str]] = {
     "epoch_missing": ("remark", "An automatic epoch is more than an hour overdue"),
     "registry_observed": ("remark", "The entry rests on what the registry says it observed"),
     "log_time_ahead": ("remark", "The log's time is ahead of this machine's clock"),
+    "counter_gap": ("remark", "An issuer has counted statements that are not in the log"),
+    "counter_repeated": ("remark", "An issuer has given one number to two statements"),
+    "counter_previous": ("remark", "An issuer's counted statement names another one before it than the log has"),
     "fold_discarded": ("remark", "What an earlier audit kept does not fit; the log was read from its beginning"),
     "not_compared": ("remark", "Agents and scores were not compared with the registry's answers"),
 }

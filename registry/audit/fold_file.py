@@ -46,7 +46,7 @@ def dump_fold(audit: LogAudit) -> bytes:
         "logKey": audit.log_key,
         "tree": audit.tree.dump(),
         "folded": audit.folded,
-        "remarks": [one.to_wire() for one in audit.findings],
+        "remarks": [one.to_wire() for one in audit.findings if all(one is not end for end in audit.passing)],
         "registryDocuments": [one.raw for one in audit.registry_documents],
         "hosted": {did: _hosted_wire(one) for did, one in audit.hosted.logs.items()},
         "ahead": None if audit.hosted.ahead is None else audit.hosted.ahead.decode("utf-8"),

@@ -18,12 +18,13 @@ class AuditReport:
     """What an audit looked at and what it found.
 
     Attributes:
+        mode: what was looked at of each entry: ``content``, or its ``structure`` alone.
         origin: the log's name.
         log_key: the key that its checkpoints were verified with.
         trust: where that key came from; ``first_use`` is the registry's own word.
         checkpoint: the newest one verified; None if there was none.
         entries: entries hashed.
-        folded: entries whose signatures, chains and rules hold.
+        folded: entries whose signatures, chains and rules hold; of the structure: whose form and links do.
         standings: answers of the registry that were recomputed.
         did_logs: hosted DIDs whose served files were compared.
         acceptances: acceptances held against the log.
@@ -31,6 +32,7 @@ class AuditReport:
         state: the fold; means something only where there are no breaches.
     """
 
+    mode: Literal["content", "structure"]
     origin: str
     log_key: str
     trust: Trust
@@ -59,6 +61,7 @@ class AuditReport:
         first = self.first_at_fault
         return {
             "clean": self.is_clean,
+            "mode": self.mode,
             "origin": self.origin,
             "logKey": self.log_key,
             "trust": self.trust,

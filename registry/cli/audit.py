@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_JOBS = 64
+VERIFIED_HERE = 4_096
 SHOWN = 20
 
 
@@ -81,7 +82,8 @@ class Chosen:
     no_state: bool
     log_only: bool
     did_logs: int
-    jobs: int
+    structure: bool
+    jobs: int | None
 
 
 Url = Annotated[
@@ -129,10 +131,19 @@ DidLogs = Annotated[
         min=0, help="Compare the served files of at most N hosted DIDs, drawn at random beyond that; 0 for none."
     ),
 ]
-Jobs = Annotated[
-    int,
+Structure = Annotated[
+    bool,
     typer.Option(
-        min=0, max=MAX_JOBS, help="Processes that verify signatures beside the fold; 0 verifies them in the fold."
+        "--structure",
+        help="Check hashes, tiles, leaf form, chain links and root alone: no signature, no score. Several times as fast.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=MAX_JOBS,
+        help="Processes that verify signatures beside the fold; 0 verifies them in the fold.  \\[default: one a core]",
     ),
 ]
 
@@ -151,7 +162,8 @@ def audit(
     context: Context = None,
     log_only: LogOnly = False,
     did_logs: DidLogs = 10_000,
-    jobs: Jobs = 0,
+    structure: Structure = False,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Recompute the registry from its public log: root, chains, signatures, states, scores, DID files; compare.
@@ -169,7 +181,11 @@ def audit(
     ranking = _Ranking(_instant(at), top, bottom, "record" if by == "record" else "score", context)
     if state is not None and no_state:
         raise AuditOptionError("--state and --no-state contradict each other")
-    plan = Chosen(url, key, state, ranking.at_ms, _load_acceptances(acceptances), no_state, log_only, did_logs, jobs)
+    if structure and (acceptances is not None or ranking.is_wanted):
+        raise AuditOptionError("--structure folds nothing: no acceptances, no instant, no ranking")
+    plan = Chosen(
+        url, key, state, ranking.at_ms, _load_acceptances(acceptances), no_state, log_only, did_logs, structure, jobs
+    )
     began = time.monotonic()
     report = _run(output, plan)
     seconds = time.monotonic() - began
@@ -224,12 +240,15 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
         reader = LogReader(transport)
         memory = stack.enter_context(open_memory(chosen, transport.url, reader))
         progress = stack.enter_context(_progress_bar(output))
-        verifier = stack.enter_context(SignaturePool(chosen.jobs)) if chosen.jobs else None
+        jobs = min(os.cpu_count() or 1, MAX_JOBS) if chosen.jobs is None else chosen.jobs
+        here = VERIFIED_HERE if chosen.jobs is None else 0
+        verifier = stack.enter_context(SignaturePool(jobs, here=here)) if jobs else None
         plan = AuditPlan(
             log_key=chosen.key,
             until_ms=chosen.until_ms,
             remembered_key=memory.key,
             acceptances=chosen.acceptances,
+            structure=chosen.structure,
             compare=not chosen.log_only and not isinstance(transport, FolderTransport),
             did_logs=chosen.did_logs,
         )

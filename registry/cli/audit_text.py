@@ -23,9 +23,13 @@ def tell_report(output: Output, report: AuditReport, seconds: float, rows: Seque
     if report.checkpoint is not None:
         facts.add_row("checkpoint", f"{report.checkpoint.checkpoint.size:,} entries, signature verified")
     rate = report.entries / max(seconds, 1e-3)
-    facts.add_row("entries", f"{report.folded:,} verified and folded, {report.entries:,} hashed ({rate:,.0f}/s)")
-    facts.add_row("newest", format_timestamp(report.state.head.last_time_ms))
-    facts.add_row("agents", f"{len(report.state.tables.agents):,}, {report.standings:,} standings recomputed")
+    if report.mode == "structure":
+        told = f"{report.folded:,} of good form and linked, {report.entries:,} hashed ({rate:,.0f}/s); no signature verified"
+        facts.add_row("entries", told)
+    else:
+        facts.add_row("entries", f"{report.folded:,} verified and folded, {report.entries:,} hashed ({rate:,.0f}/s)")
+        facts.add_row("newest", format_timestamp(report.state.head.last_time_ms))
+        facts.add_row("agents", f"{len(report.state.tables.agents):,}, {report.standings:,} standings recomputed")
     if report.did_logs:
         facts.add_row("DID files", f"of {report.did_logs:,} hosted DIDs compared byte by byte")
     if report.acceptances:
@@ -38,7 +42,8 @@ def tell_report(output: Output, report: AuditReport, seconds: float, rows: Seque
     first = report.first_at_fault
     if first is not None:
         output.print(f"[bold red]First entry at fault: {first.index}[/] ({first.kind or 'unreadable'}): {first.code}")
-    verdict = "[bold green]clean[/]: nothing contradicts the log" if report.is_clean else "[bold red]NOT clean[/]"
+    clean = "the structure is whole" if report.mode == "structure" else "nothing contradicts the log"
+    verdict = f"[bold green]clean[/]: {clean}" if report.is_clean else "[bold red]NOT clean[/]"
     output.print(f"{verdict} ({seconds:.1f} s)")
 
 

@@ -13,6 +13,13 @@ from registry.cli.options import As, Context, Did, Url, load_agent
 from registry.cli.output import Json, short_did
 from registry.cli.private import Disclosures, Private, kept_in, parse_private, tell_receipt
 
+Counted = Annotated[
+    bool,
+    typer.Option(
+        "--counted", help="Number this statement, so that one which the log lacks leaves a gap for everybody."
+    ),
+]
+
 
 def vouch(
     did: Did,
@@ -20,6 +27,7 @@ def vouch(
     context: Context = None,
     private: Private = None,
     disclosures: Disclosures = None,
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -29,6 +37,7 @@ def vouch(
     Example: bonafides vouch did:webvh:Qm… --strength 80 --context payments
     """
     agent = load_agent(as_name, url)
+    agent.counted = counted
     hidden, share = parse_private(private, disclosures), disclosures is None
     with kept_in(disclosures) as keep:
         receipt = agent.vouch(did, strength=strength, context=context, private=hidden, share=share)
@@ -43,6 +52,7 @@ def report(
     context: Context = None,
     private: Private = None,
     disclosures: Disclosures = None,
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -52,6 +62,7 @@ def report(
     Example: bonafides report did:webvh:Qm… --category fraud --private invoice=2026-117
     """
     agent = load_agent(as_name, url)
+    agent.counted = counted
     hidden, share = parse_private(private, disclosures), disclosures is None
     said: dict[str, Any] = {"severity": severity, "category": category, "context": context}
     with kept_in(disclosures) as keep:
@@ -62,6 +73,7 @@ def report(
 
 def revoke(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="The event id that vouch or report printed.")],
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -71,6 +83,7 @@ def revoke(
     Example: bonafides revoke YDFrPoEqkhHahgYnzO9ES4kH9fUNUtbvHpGp2QOZ3Yw
     """
     agent = load_agent(as_name, url)
+    agent.counted = counted
     tell_receipt(as_json, agent.revoke(event), f"{agent.name} takes back {event}")
 
 

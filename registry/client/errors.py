@@ -89,6 +89,20 @@ class AgentKeyMissingError(NotFoundError):
     title = "No agent key found"
 
 
+class CounterPlaceError(ParseError):
+    """A counter has to be kept beside the keys, and these keys lie in no file that can be written beside."""
+
+    code = "counter_needs_key_file"
+    title = "Counted statements need a key file"
+
+
+class CounterFileError(ParseError):
+    """The counter beside the keys cannot be read; beginning again would give numbers twice."""
+
+    code = "counter_file_malformed"
+    title = "Not a counter's file"
+
+
 class AgentNameError(ParseError):
     """An agent's name becomes a part of its DID."""
 

@@ -103,6 +103,11 @@ class AgentFiles:
         return self._beside(".acceptances.jsonl")
 
     @property
+    def counter(self) -> Path:
+        """Where the agent's counter of its statements stands."""
+        return self._beside(".counter.json")
+
+    @property
     def next_keys(self) -> Path:
         """The keys that only the next change of the DID needs; they may lie elsewhere, better offline."""
         return self._beside(".next.json")
@@ -135,11 +140,11 @@ class AgentFiles:
 
     def save_log(self, log: bytes) -> None:
         """Replace the agent's own record of its DID log, in one step."""
-        _replace(self.did_log, log)
+        replace_file(self.did_log, log)
 
     def save_pending_entry(self, entry: Mapping[str, Any]) -> None:
         """Keep an entry before it is sent."""
-        _replace(self.pending_entry, entry_line(entry))
+        replace_file(self.pending_entry, entry_line(entry))
 
     def load_pending_entry(self) -> dict[str, Any] | None:
         """Return the entry of an unfinished change, or None."""
@@ -160,7 +165,7 @@ class AgentFiles:
 
     def save_registry(self, identity: RegistryIdentity) -> None:
         """Remember the registry, in one step."""
-        _replace(self.registry, canonicalize(identity.to_wire()) + b"\n")
+        replace_file(self.registry, canonicalize(identity.to_wire()) + b"\n")
 
     def load_registry(self) -> RegistryIdentity | None:
         """Return the registry remembered, or None."""
@@ -182,10 +187,16 @@ class AgentFiles:
                         yield parse_json_object(line, max_bytes=MAX_BYTES)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file that only its owner may read, durably and in one step."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     _write(temporary, data, os.O_CREAT | os.O_TRUNC)
     temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _write(path: Path, data: bytes, flags: int) -> None:

@@ -12,9 +12,10 @@ from typing import Any, Final, Literal
 from uuid import uuid4
 
 from did_methods.codec import base64url_decode
+from registry.client.counting import CountingSpeaker
 from registry.client.decision import Resource, digest_parameters, parse_resource
 from registry.client.errors import ReceiptContentError
-from registry.client.speaker import Receipt, Speaker, digests, make_disclosures
+from registry.client.speaker import Receipt, digests, make_disclosures
 from registry.credentials.issue import issue_capability
 from registry.credentials.issue_evidence import (
     Appraisal,
@@ -40,7 +41,7 @@ REASONING: Final = "reasoning"
 """The name under which an action record commits to its reasoning."""
 
 
-class Recorder(Speaker):
+class Recorder(CountingSpeaker):
     """A speaker that also grants, records and contests; arguments as in `Speaker`."""
 
     # ------------------------------------------------------------ handed over, not logged

@@ -333,3 +333,17 @@ class DomainFormError(ParseError):
 
     code = "domain_not_single"
     title = "The domain is not one string"
+
+
+class SequenceFormError(ParseError):
+    """`sequence` is not a number from 1, and the event id of the counted statement before."""
+
+    code = "sequence_invalid"
+    title = "sequence is not of the pinned form"
+
+
+class SequencePreviousError(ParseError):
+    """The first counted statement of an issuer names none before it, and every other one does."""
+
+    code = "sequence_previous_mismatch"
+    title = "sequence names a previous statement exactly from the second on"

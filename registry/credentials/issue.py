@@ -38,6 +38,7 @@ def build_credential(
     valid_from_ms: int,
     valid_until_ms: int | None = None,
     status_entries: Sequence[Mapping[str, Any]] = (),
+    sequence: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return an unsigned credential of a kind.
 
@@ -49,6 +50,7 @@ def build_credential(
         valid_from_ms: milliseconds since the epoch.
         valid_until_ms: milliseconds since the epoch; None for no end.
         status_entries: at most two entries of status lists, where the kind may have them.
+        sequence: ``{"number"}`` or ``{"number", "previous"}`` of a log statement that its issuer counts.
 
     Spec: VC-DATA-MODEL-2.0 4
     """
@@ -61,6 +63,7 @@ def build_credential(
         "validFrom": format_timestamp(valid_from_ms),
         **({} if valid_until_ms is None else {"validUntil": format_timestamp(valid_until_ms)}),
         **({"credentialStatus": status if len(status) > 1 else status[0]} if status else {}),
+        **({} if sequence is None else {"sequence": dict(sequence)}),
         "credentialSubject": {name: value for name, value in subject.items() if value is not None},
     }
 
@@ -76,6 +79,7 @@ def issue_credential(
     valid_until_ms: int | None = None,
     expires_ms: int | None = None,
     status_entries: Sequence[Mapping[str, Any]] = (),
+    sequence: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Issue a credential of any kind with one proof; the functions below call this with named members.
 
@@ -89,6 +93,7 @@ def issue_credential(
         valid_until_ms: milliseconds since the epoch, where the kind has an end.
         expires_ms: milliseconds since the epoch for the proof, where the kind allows it.
         status_entries: at most two entries of status lists, where the kind may have them.
+        sequence: as in `build_credential`.
 
     Raises:
         ParseError: the codes of `parse_credential`, where the values do not make a credential of the kind.
@@ -103,6 +108,7 @@ def issue_credential(
         valid_from_ms=now_ms,
         valid_until_ms=valid_until_ms,
         status_entries=status_entries,
+        sequence=sequence,
     )
     signed = sign_document(document, signer=signer, created=now_ms, domain=domain, expires=expires_ms)
     parse_credential(signed)

@@ -71,6 +71,10 @@ STATUS: Final = Either(_STATUS_ENTRY, ListOf(_STATUS_ENTRY, 2, distinct=False))
 """``credentialStatus`` of kinds that may have one: an entry, or a list of at most two."""
 
 
+SEQUENCE: Final = Object({"number": NUMBER}, {"previous": DIGEST})
+"""``sequence`` of log statements: which one of its issuer's counted statements it is, and the event id of the one before."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """One kind of credential.
@@ -173,6 +177,8 @@ def make_kind(
         "proof": _proof(log_statement=log_statement, expires=proof_expires, proofs=proofs),
     }
     optional: dict[str, Member] = {"validUntil": TIMESTAMP} if valid_until == "optional" else {}
+    if logged and log_statement and signer != "operator":
+        optional["sequence"] = SEQUENCE
     document = Object(required, {**optional, **({"credentialStatus": STATUS} if has_status else {})})
     return Kind(
         type=type_name,

@@ -34,6 +34,7 @@ from registry.credentials.form_errors import (
     RulingPartiesError,
     SelfReportError,
     SelfVouchError,
+    SequencePreviousError,
     StandingTimeError,
     StatusEntriesError,
     SubjectIsIssuerError,
@@ -88,6 +89,12 @@ class UnverifiedCredential:
         return tuple(self.subject[name] for name in self.kind.subjects if name in self.subject)
 
     @property
+    def sequence(self) -> tuple[int, str | None] | None:
+        """The number that its issuer gave it, and the event id (base64url) of that issuer's counted statement before."""
+        counted = self.document.get("sequence")
+        return None if counted is None else (counted["number"], counted.get("previous"))
+
+    @property
     def status_entries(self) -> tuple[Mapping[str, Any], ...]:
         """The entries of status lists that may end or suspend it, at most two; empty for none.
 
@@ -117,7 +124,8 @@ def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
             delegation_depth_invalid, delegation_root_mismatch, delegation_limits_unsorted, standing_time_mismatch,
             proof_count_invalid, proof_member_missing,
             proof_member_unknown, proof_member_invalid, proof_purpose_invalid, proof_created_invalid,
-            proof_expires_forbidden, proof_signers_invalid, domain_missing, domain_not_single.
+            proof_expires_forbidden, proof_signers_invalid, domain_missing, domain_not_single,
+            sequence_invalid, sequence_previous_mismatch.
         ProofError: proof_malformed or proof_value_malformed.
 
     Spec: VC-DATA-MODEL-2.0 4; VC-DATA-INTEGRITY 2.1
@@ -148,6 +156,7 @@ def parse_credential(document: dict[str, Any]) -> UnverifiedCredential:
     _check_times(credential)
     _check_commitments(subject)
     _check_status(credential)
+    _check_sequence(credential)
     check_kind = _KIND_CHECKS.get(kind.name)
     if check_kind is not None:
         check_kind(credential)
@@ -215,6 +224,13 @@ def _check_status(credential: UnverifiedCredential) -> None:
     bits = {(entry["statusListCredential"], entry["statusListIndex"]) for entry in entries}
     if len(bits) < len(entries) or len({entry["statusPurpose"] for entry in entries}) < len(entries):
         raise StatusEntriesError
+
+
+def _check_sequence(credential: UnverifiedCredential) -> None:
+    """The first counted statement has none before it; whether another one names the right one the audit sees."""
+    counted = credential.sequence
+    if counted is not None and (counted[0] == 1) is not (counted[1] is None):
+        raise SequencePreviousError
 
 
 def _check_passport(credential: UnverifiedCredential) -> None:

@@ -24,6 +24,7 @@ from registry.credentials.form_errors import (
     ProofMemberUnknownError,
     ProofNumberError,
     ProofPurposeError,
+    SequenceFormError,
     StatusEntriesError,
     SubjectError,
     SubjectMemberError,
@@ -45,6 +46,7 @@ _TOP_ERRORS: Final[Mapping[str | int, type[ParseError]]] = {
     "validFrom": ValidFromError,
     "validUntil": ValidUntilError,
     "credentialStatus": StatusEntriesError,
+    "sequence": SequenceFormError,
 }
 _PROOF_ERRORS: Final[Mapping[str, type[ParseError]]] = {
     "@context": ContextError,

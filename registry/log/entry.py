@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from did_methods.canonical import CanonicalizationError, canonicalize
+from did_methods.canonical import CanonicalizationError, canonicalize, read_canonical
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
 from did_methods.codec_errors import CodecError, JsonError
 from did_methods.did import InvalidDidError, parse_did
@@ -183,8 +183,7 @@ def encode_leaf_with(time_ms: int, kind: str, *, parties: Sequence[Party], event
     """
     _check_frame(time_ms, kind, parties)
     _check_readable(_checked_size(event_bytes))
-    if (_parse_digest_event(event_bytes) is None) is not bool(parties):
-        raise LeafMalformedError("an event has parties, a digest has none")
+    _check_parties(event_bytes, parties)
     links = ",".join([_party_text(party) for party in parties])
     member = f'"parties":[{links}],' if parties else ""
     frame = f',"format":"{LEAF_FORMAT}","kind":"{kind}",{member}"time":{time_ms}}}'
@@ -205,20 +204,32 @@ def parse_leaf(data: bytes) -> Leaf:
     Spec: bonafides/leaf/1; RFC 8785
     """
     _checked_size(data)
+    quick = read_canonical(data)
     try:
-        wire = parse_json_object(data, max_bytes=LEAF_BYTES, max_depth=LEAF_DEPTH)
+        wire = parse_json_object(data, max_bytes=LEAF_BYTES, max_depth=LEAF_DEPTH) if quick is None else quick
     except JsonError as error:
         raise LeafMalformedError("the entry is not JSON of one meaning", reason=error.code) from None
-    if wire.get("format") != LEAF_FORMAT or wire.keys() | {"parties"} != _LEAF_MEMBERS:
+    if type(wire) is not dict or wire.get("format") != LEAF_FORMAT or wire.keys() | {"parties"} != _LEAF_MEMBERS:
         raise LeafMalformedError("the entry has not the members of a leaf")
     event, kind, parties = wire["event"], wire["kind"], wire.get("parties", [])
     if not isinstance(event, dict) or not isinstance(kind, str) or not isinstance(parties, list):
         raise LeafMalformedError("the event is an object, the kind a string and the parties a list")
     leaf = Leaf(wire["time"], kind, tuple(_parse_party(party) for party in parties), event)
-    again = encode_leaf_with(leaf.time_ms, kind, parties=leaf.parties, event_bytes=canonicalize(event))
-    if again != data:
+    if quick is None:
+        again = encode_leaf_with(leaf.time_ms, kind, parties=leaf.parties, event_bytes=canonicalize(event))
+        is_canonical = again == data
+    else:
+        _check_frame(leaf.time_ms, kind, leaf.parties)
+        _check_parties(data[len(b'{"event":') : data.rindex(b',"format":"')], leaf.parties)
+        is_canonical = bool(parties) is ("parties" in wire)
+    if not is_canonical:
         raise LeafNotCanonicalError("the entry is not in its canonical form")
     return leaf
+
+
+def _check_parties(event_bytes: bytes, parties: Sequence[Party]) -> None:
+    if (_parse_digest_event(event_bytes) is None) is not bool(parties):
+        raise LeafMalformedError("an event has parties, a digest has none")
 
 
 def _check_frame(time_ms: int, kind: str, parties: Sequence[Party]) -> None:

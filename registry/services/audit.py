@@ -23,6 +23,7 @@ from registry.audit.published_tree import PublishedTree
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
 from registry.audit.standing import Answer, compare_listing, compare_standing, contexts_of
+from registry.audit.structure import StructureAudit
 from registry.audit.tree_audit import Remembered, UpperTile
 from registry.credentials.model import UnverifiedCredential
 from registry.history.sequence import SequencedLeaf
@@ -62,6 +63,7 @@ class AuditPlan:
         remembered_key: the key of an earlier audit, where none is given.
         remembered: a checkpoint of an earlier audit; the log must extend it.
         acceptances: promises to hold against the log.
+        structure: hashes, leaf form, links and root alone; no signature, no rule, and nothing is kept.
         compare: ask the registry for agents and standings; False reads the log alone.
         did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
         patience_s: how long to wait for a checkpoint that covers what the registry has said, in seconds.
@@ -72,6 +74,7 @@ class AuditPlan:
     remembered_key: str | None = None
     remembered: RememberedLog | None = None
     acceptances: Sequence[UnverifiedCredential] = ()
+    structure: bool = False
     compare: bool = True
     did_logs: int | None = DID_LOGS
     patience_s: float = PATIENCE_S
@@ -137,12 +140,23 @@ class RegistryAudit:
         checkpoint = self._compare_files(checkpoint, whole=whole)
         self._check_acceptances(checkpoint, whole=whole)
         report = self._report(checkpoint)
-        if self._keeper is not None and report.is_clean and self._plan.until_ms is None:
+        if self._keeper is not None and report.is_clean and self._is_kept:
             self._keeper.save(self._audit, checkpoint)
         return report
 
+    @property
+    def _compares(self) -> bool:
+        """Whether what the registry says of agents is held against the fold."""
+        return self._plan.compare and self._is_kept
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether the next audit may rest on this one: it verifies everything, up to the end."""
+        return self._plan.until_ms is None and not self._plan.structure
+
     def _begin(self, *, remembered: Remembered | None = None) -> LogAudit:
-        return LogAudit(
+        kind = StructureAudit if self._plan.structure else LogAudit
+        return kind(
             self._key.name,
             self._key.to_text(),
             until_ms=self._plan.until_ms,
@@ -162,13 +176,14 @@ class RegistryAudit:
             return
         breaches = self._keeper.compare(checkpoint)
         self._findings.extend(breaches)
-        if not breaches and self._plan.until_ms is None:
+        if not breaches and self._is_kept:
             resumed = self._keeper.resume(self._begin, checkpoint)
             self._audit = resumed.audit
             self._findings.extend(resumed.findings)
 
     def _report(self, checkpoint: VerifiedCheckpoint | None, *more: Finding) -> AuditReport:
         return AuditReport(
+            mode="structure" if self._plan.structure else "content",
             origin=self._audit.origin,
             log_key=self._audit.log_key,
             trust=self._trust,
@@ -243,7 +258,7 @@ class RegistryAudit:
 
     def _keep_progress(self, checkpoint: VerifiedCheckpoint) -> None:
         stopped = self._is_stopped()
-        if self._keeper is not None and self._plan.until_ms is None and (stopped or self._keeper.is_due):
+        if self._keeper is not None and self._is_kept and (stopped or self._keeper.is_due):
             self._keeper.save_progress(self._audit, checkpoint)
         if stopped:
             raise KeyboardInterrupt
@@ -259,7 +274,7 @@ class RegistryAudit:
 
     def _compare(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> VerifiedCheckpoint:
         """Compare agents and standings; returns the checkpoint up to which the log was read for it."""
-        if not self._plan.compare or self._plan.until_ms is not None:
+        if not self._compares:
             return checkpoint
         if not whole or not self._audit.is_sound:
             self._findings.append(make_finding("not_compared", "the log does not fold to its end"))
@@ -322,7 +337,7 @@ class RegistryAudit:
 
     def _compare_files(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> VerifiedCheckpoint:
         """Compare the files of hosted DIDs; returns the checkpoint up to which the log was read for it."""
-        if not self._plan.compare or self._plan.until_ms is not None or not whole or not self._audit.is_sound:
+        if not self._compares or not whole or not self._audit.is_sound:
             return checkpoint
         audit, files = self._audit, self._files
 

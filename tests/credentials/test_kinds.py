@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from registry.credentials.kind import SEQUENCE
 from registry.credentials.kinds import (
     BONAFIDES_CONTEXT,
     CONTEXTS,
@@ -99,11 +100,11 @@ def test_public_members_hold_no_free_text() -> None:
 
 
 def test_the_context_defines_every_member_and_type() -> None:
-    """Each type and each member of a subject is a term of the bundled context, and no term is left over."""
+    """Each type and each member of a subject or counter is a term of the bundled context, and no term is left over."""
     terms = {term for term in _context() if not term.startswith("@")}
     types = {kind.type for kind in KINDS}
     members = {name for kind in KINDS for name in _names(kind.subject)} - BASE_TERMS
-    assert terms == types | members
+    assert terms == types | members | {"sequence"} | set(_names(SEQUENCE))
 
 
 def test_the_context_is_protected() -> None:

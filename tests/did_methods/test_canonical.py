@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from did_methods import canonical
 from did_methods.codec import parse_json
@@ -109,3 +111,49 @@ def test_names_beyond_the_basic_plane_sort_by_utf_16() -> None:
     assert (
         canonical.canonicalize({"\ufb33": "\U0001f600", "\u00e9": 2}) == '{"\u00e9":2,"\ufb33":"\U0001f600"}'.encode()
     )
+
+
+_SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=6), st.sampled_from(["e", ",,", ":.", "1.5", "-", "\U0001f600", "\\", '"'])
+)  # fmt: skip
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(value=_VALUES)
+def test_a_quick_look_says_nothing_wrong(value: Any) -> None:
+    """Of canonical bytes it gives the value that they say, or says that it cannot tell."""
+    data = canonical.canonicalize(value)
+    read = canonical.read_canonical(data)
+    if read is not None:
+        assert canonical.canonicalize(read) == data
+        assert read == parse_json(data)
+
+
+@given(value=_VALUES, at=st.integers(0, 200), put=st.binary(max_size=3), cut=st.integers(0, 2))
+def test_a_quick_look_takes_nothing_for_canonical_that_is_not(value: Any, at: int, put: bytes, cut: int) -> None:
+    """Bytes with something changed anywhere: what it reads, the strict parser reads alike and writes as these bytes."""
+    data = canonical.canonicalize(value)
+    data = data[:at] + put + data[at + cut :]
+    read = canonical.read_canonical(data)
+    if read is not None:
+        assert canonical.canonicalize(parse_json(data, max_depth=64)) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"a":1.0}', b'{"a":1e2}', b"[1.0]", b"[1,2.0]", b"[-1]", b'{"a":-0}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"1e400", b"1.0", b"1", b"null",
+     b'{"a": 1}', b'{"a":"\\u0061"}', b'{"a":9007199254740993}', b'"\xff"', b"", b"\xef\xbb\xbf{}", b'"\xed\xa0\x80"'],
+)  # fmt: skip
+def test_a_quick_look_does_not_tell(data: bytes) -> None:
+    """Other spellings, and what only the slow way can judge."""
+    assert canonical.read_canonical(data) is None
+
+
+def test_a_quick_look_at_a_statement() -> None:
+    """What statements are made of is read quickly."""
+    assert canonical.read_canonical(b'{"a":[{"b":"c"}],"n":17,"t":true}') == {"a": [{"b": "c"}], "n": 17, "t": True}

@@ -1,0 +1,166 @@
+"""`bonafides audit --structure`: everything about a log but what its entries say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from did_methods.canonical import canonicalize
+from did_methods.codec import base64url_encode, parse_json, parse_json_object
+from registry.audit.log_audit import LogAudit
+from registry.audit.structure import MAX_REFUSALS, StructureAudit
+from registry.cli.main import run
+from registry.log.checkpoint import parse_checkpoint
+from registry.log.entry import Leaf, encode_leaf
+from registry.log.merkle import leaf_hash
+from tests.support.log_folder import publish
+from tests.support.logs import ORIGIN, LogBuilder, key_actor
+
+
+@pytest.fixture(scope="module")
+def log() -> LogBuilder:
+    """A log of every opening, some agents and their vouches."""
+    log = LogBuilder().open(key_actor("agent0"))
+    for number in range(8):
+        log.agent(f"agent{number}")
+    for one in range(8):
+        for other in range(8):
+            if one != other:
+                log.wait()
+                log.vouch(key_actor(f"agent{one}"), key_actor(f"agent{other}"))
+    log.epoch()
+    return log
+
+
+def structure(log: LogBuilder, entries: list[bytes], *, kind: type[LogAudit] = StructureAudit) -> LogAudit:
+    """Take entries and finish."""
+    audit = kind(ORIGIN, log.log_key)
+    for data in entries:
+        audit.take(data, leaf_hash(data))
+    audit.finish()
+    audit.check_end(log.now_ms)
+    return audit
+
+
+def test_an_honest_log_is_whole(log: LogBuilder) -> None:
+    """Every leaf is of good form and follows; the tree is the one of the full audit."""
+    audit = structure(log, log.entries)
+    assert (audit.findings, audit.is_sound, audit.folded) == ([], True, len(log.entries))
+    assert audit.tree.edge.root() == structure(log, log.entries, kind=LogAudit).tree.edge.root()
+
+
+def _leaf(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    wire = parse_json_object(data, max_depth=64)
+    change(wire)
+    return canonicalize(wire)
+
+
+CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "count": (lambda data: data.replace(b'"count":', b'"count":1', 1), "links_broken"),
+    "previous index": (lambda data: data.replace(b'"prevIndex":', b'"prevIndex":1', 1), "links_broken"),
+    "previous hash": (
+        lambda data: _leaf(data, lambda one: one["parties"][0].update(prevLeafHash=base64url_encode(bytes(32)))),
+        "links_broken",
+    ),
+    "true for a number": (lambda data: _leaf(data, lambda one: one["parties"][0].update(count=True)), "leaf_malformed"),
+    "time back": (lambda data: _leaf(data, lambda one: one.update(time=5)), "links_broken"),
+    "time as text": (lambda data: _leaf(data, lambda one: one.update(time="5")), "leaf_malformed"),
+    "white space": (lambda data: data.replace(b":", b": ", 1), "leaf_not_canonical"),
+    "escape": (lambda data: data.replace(b'"kind"', b'"k\\u0069nd"', 1), "leaf_not_canonical"),
+    "no parties": (lambda data: _leaf(data, lambda one: one.pop("parties")), "leaf_malformed"),
+    "empty parties": (lambda data: _leaf(data, lambda one: one.update(parties=[])), "leaf_malformed"),
+    "more members": (lambda data: _leaf(data, lambda one: one.update(more=1)), "leaf_malformed"),
+    "other format": (lambda data: data.replace(b"leaf/1", b"leaf/2", 1), "leaf_malformed"),
+    "kind": (lambda data: _leaf(data, lambda one: one.update(kind="Vouch")), "leaf_malformed"),
+    "parties in another order": (lambda data: _leaf(data, lambda one: one["parties"].reverse()), "leaf_malformed"),
+    "a role more": (lambda data: _leaf(data, lambda one: one["parties"][0].update(roles=["owner"])), "leaf_malformed"),
+    "too long": (lambda data: data + b" " * 8_192, "leaf_too_large"),
+    "garbage": (lambda _data: b"\x00\xff", "leaf_malformed"),
+    "nothing": (lambda _data: b"", "leaf_malformed"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_leaf_is_named(log: LogBuilder, name: str) -> None:
+    """Form and links are held member by member: the entry is the first at fault, with the code of its fault."""
+    change, code = CHANGES[name]
+    at = len(log.entries) - 9
+    entries = list(log.entries)
+    entries[at] = change(entries[at])
+    assert entries[at] != log.entries[at]
+    audit = structure(log, entries)
+    assert (audit.findings[0].code, audit.findings[0].index) == (code, at)
+    assert not audit.is_sound
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda entries, at: entries.pop(at),
+        lambda entries, at: entries.insert(at, entries[at]),
+        lambda entries, at: entries.insert(at, entries.pop(at + 3)),
+    ],
+    ids=["deleted", "inserted", "reordered"],
+)
+def test_entries_that_are_not_where_they_belong(log: LogBuilder, tamper: Callable[[list[bytes], int], object]) -> None:
+    """The chains of the DIDs in them break where an entry is gone, is there twice, or stands elsewhere."""
+    entries, at = list(log.entries), 30
+    tamper(entries, at)
+    audit = structure(log, entries)
+    assert "links_broken" in {one.code for one in audit.findings}
+    assert min(one.index for one in audit.findings if one.index is not None) in range(at, at + 9)
+    assert len(audit.findings) <= MAX_REFUSALS
+
+
+@given(data=st.data())
+def test_no_entry_makes_it_fall_over(data: st.DataObject, log: LogBuilder) -> None:
+    """Whatever stands in the place of an entry is a finding, or is followed by one where its links are used."""
+    at = data.draw(st.integers(4, len(log.entries) - 2))
+    entry = bytearray(log.entries[at])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(entry) - 1))
+        entry[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    changed = [*log.entries[:at], bytes(entry), *log.entries[at + 1 :]]
+    audit = structure(log, changed)
+    root = structure(log, log.entries).tree.edge.root()
+    assert (audit.tree.edge.root() == root) is (changed[at] == log.entries[at])
+
+
+def test_quick_and_close_looks_agree(log: LogBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leaf that the quick look takes is one that the close look takes, with the same links afterwards."""
+    quick = structure(log, log.entries)
+    monkeypatch.setattr(StructureAudit, "_follows", lambda *_: False)
+    close = structure(log, log.entries)
+    assert isinstance(quick, StructureAudit)
+    assert isinstance(close, StructureAudit)
+    assert (quick._chains, quick._last_ms, close.findings) == (close._chains, close._last_ms, [])
+
+
+def test_a_digest_is_registry_observed(log: LogBuilder) -> None:
+    """A leaf that only holds a digest stands in no chain, and rests on the registry's word."""
+    leaf = encode_leaf(Leaf(log.now_ms, "timestamp", (), {"digest": base64url_encode(bytes(32))}))
+    assert [one.code for one in structure(log, [*log.entries, leaf]).findings] == ["registry_observed"]
+
+
+def test_the_command(log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It reads a folder, verifies no signature and says so, keeps nothing, and ends with 4 where something is wrong."""
+    tiles = publish(log, tmp_path / "tiles")
+    asked = ["audit", str(tiles), "--structure", "--state", str(tmp_path / "state")]
+    assert run([*asked, "--json"]) == 0
+    report = parse_json(capsys.readouterr().out.encode(), max_bytes=1 << 20)
+    assert isinstance(report, dict)
+    assert (report["mode"], report["folded"], report["clean"]) == ("structure", len(log.entries), True)
+    assert run(asked) == 0
+    assert "no signature verified" in capsys.readouterr().out
+    assert {one.name for one in (tmp_path / "state").iterdir()} == {"lock"}
+    forged = [data.replace(b'"strength":80', b'"strength":81', 1) for data in log.entries]
+    publish(log, tiles, entries=forged)
+    assert run(asked) == 4  # the next leaf of the chain says what stood there
+    assert parse_checkpoint((tiles / "checkpoint").read_text().partition("\n\n")[0] + "\n").size == len(log.entries)
+    assert run([*asked, "--top", "3"]) == 2
+    capsys.readouterr()
