@@ -45,6 +45,7 @@ from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
 from registry.services.sequencer import Sequencer
+from registry.services.shared_changes import SharedChanges
 from registry.services.snapshot import Snapshots
 from registry.services.status import StatusService
 from registry.services.witnessing import Witnessing
@@ -54,6 +55,7 @@ from registry.storage.did_witness import WitnessStore
 from registry.storage.engine import DATABASE_FAILURES, Database, open_database
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import LogStore
+from registry.storage.status import TOPIC as STATUS_TOPIC
 
 _LOG = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class Registry:
     did_witness: DidWitness
     witnessing: Witnessing
     credential_room: CredentialRoom
+    shared_changes: SharedChanges
     erasure_room: ErasureRoom
 
     @property
@@ -113,6 +116,7 @@ class Registry:
     def start(self) -> None:
         """Start the writer, the recorder and the publisher."""
         self.recorder.start()
+        self.shared_changes.start()
         self.witnessing.publisher.start()
         self.sequencer.start(
             self._epoch_if_due,
@@ -123,6 +127,7 @@ class Registry:
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
+        self.shared_changes.stop()
         self.sequencer.stop()
         self.log.sign_if_grown()
         self.witnessing.publisher.stop()
@@ -195,7 +200,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
             sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
         ),
         events=_events(sequencer, authority, clock, hosting, observations, erasure_room),
-        decisions=_decisions(sequencer, pack, clock, challenges, observations, credential_room.statuses),
+        decisions=_decisions(sequencer, pack, clock, challenges.at_hand(), observations, credential_room.statuses),
         recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),
         gateways=GatewayStore(database),
@@ -208,6 +213,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         observations=observations,
         did_witness=_witness(rings["did-witness"], database, resolution, clock),
         credential_room=credential_room,
+        shared_changes=_shared_changes(database, credential_room),
         erasure_room=erasure_room,
         witnessing=room.witnessing,
     )
@@ -229,6 +235,12 @@ def _events(
         observations=observations,
         openings=room.openings,
     )
+
+
+def _shared_changes(database: Database, room: CredentialRoom) -> SharedChanges:
+    changes = SharedChanges(database)
+    changes.on(STATUS_TOPIC, room.status_store.refresh)
+    return changes
 
 
 def _decisions(

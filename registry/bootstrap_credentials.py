@@ -27,6 +27,7 @@ from registry.services.status import StatusService
 from registry.services.status_elsewhere import KeyListVerifier, ListsElsewhere
 from registry.services.status_signing import JcsListSigner
 from registry.services.verification_budget import AnyListVerifier
+from registry.storage.challenge import open_challenges
 from registry.storage.engine import Database
 from registry.storage.status import StatusStore
 
@@ -52,6 +53,7 @@ class CredentialRoom:
         presentations: verifies, with challenges.
         statuses: our own lists, and the reader of decisions.
         reader: of the VC-API.
+        status_store: our own lists as they are kept.
         json_ld: the processor, in child processes.
         signatures: of the older suites, in a child process.
     """
@@ -60,6 +62,7 @@ class CredentialRoom:
     presentations: PresentationService
     statuses: StatusService
     reader: StatusService
+    status_store: StatusStore
     json_ld: JsonLdProcess
     signatures: DidkitSignatures
 
@@ -119,7 +122,8 @@ def open_credentials(
     )
     return CredentialRoom(
         credentials=CredentialService(parts=parts, issuers=issuers),
-        presentations=PresentationService(parts=parts),
+        presentations=PresentationService(parts=parts, challenges=open_challenges(database, book="presentations")),
+        status_store=store,
         statuses=statuses,
         reader=reader,
         json_ld=json_ld,

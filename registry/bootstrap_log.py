@@ -20,6 +20,7 @@ from registry.services.log_clock import LogClock
 from registry.services.sequencer import Sequencer
 from registry.services.snapshot import LoadedState, load_state
 from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
+from registry.storage.challenge import open_challenges
 from registry.storage.engine import Database
 from registry.storage.log import LogStore
 
@@ -69,7 +70,7 @@ def _open_log(settings: Settings, clock: Clock, database: Database, store: LogSt
     log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)
     sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=store.right_edge(size))
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
-    challenges = Challenges()
+    challenges = Challenges(store=open_challenges(database))
     origin = new_origin(settings) if fresh else check_genesis(settings, state)
     note_signer = NoteSigner(origin, rings["log-note"].keys["signing"])
     if first is not None:

@@ -517,6 +517,9 @@ DATABASE_STATEMENT_MS: Annotated[int, Limit("ms", "one statement; the longest he
 DATABASE_SILENCE_MS: Annotated[
     int, Limit("ms", "a connection on which nothing is acknowledged for so long is given up")
 ] = 10_000
+SHARED_CHANGES_POLL_MS: Annotated[
+    int, Limit("ms", "how old what another process changed may be here at most, if no word of it comes through")
+] = 500
 DATABASE_MIGRATION_MS: Annotated[
     int, Limit("ms", "a migration, or waiting for the one of another process that started at the same time")
 ] = 600_000

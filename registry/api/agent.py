@@ -40,9 +40,8 @@ async def post_challenge(request: Request) -> Response:
     """Issue a single-use challenge for a presentation."""
     api = state_of(request)
     await read_body(request, max_bytes=SMALL_BODY_BYTES)
-    challenge, expires_ms = api.registry.challenges.issue(
-        now_ms=api.registry.clock.now_ms(), source=api.guard.source(request)
-    )
+    now_ms, source = api.registry.clock.now_ms(), api.guard.source(request)
+    challenge, expires_ms = await api.blocking(lambda: api.registry.challenges.issue(now_ms=now_ms, source=source))
     return json_response(
         {"challenge": challenge, "domain": api.registry.genesis.origin, "expires": format_timestamp(expires_ms)}
     )

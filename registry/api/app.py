@@ -41,6 +41,7 @@ from registry.api.openapi import describe_api
 from registry.api.problems import MethodNotAllowedError, RouteNotFoundError, problem_response
 from registry.api.state import ApiState
 from registry.bootstrap import Registry
+from registry.storage.gateway import TOPIC as GATEWAY_TOPIC
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -63,6 +64,7 @@ def create_app(registry: Registry) -> FastAPI:
     )
     public_host = urlsplit(registry.genesis.public_url).hostname or ""
     guard = Guard(registry.gateways.load(), dev=registry.settings.dev, public_host=public_host)
+    registry.shared_changes.on(GATEWAY_TOPIC, partial(guard.reload, registry.gateways.load))
     replay = registry.genesis.profile == "replay"
     app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
     for module in (

@@ -90,7 +90,8 @@ async def post_challenge(request: Request) -> Response:
     """Return a challenge that a presentation may answer once: ``{"challenge"}``."""
     api = state_of(request)
     await read_body(request, max_bytes=SMALL_BODY_BYTES)
-    challenge = api.registry.presentations.challenge(source=api.guard.source(request))
+    source = api.guard.source(request)
+    challenge = await api.blocking(lambda: api.registry.presentations.challenge(source=source))
     return json_response({"challenge": challenge} | api.profile)
 
 

@@ -24,6 +24,7 @@ from registry.storage.decision import DecisionRecord
 
 router = APIRouter(tags=["decisions"])
 _DURABLE = ("high", "critical")
+_PRESENTED = b'"presentation"'
 
 
 class DecisionNotFoundError(NotFoundError):
@@ -46,13 +47,20 @@ async def post_evaluation(request: Request) -> Response:
         return _bad_request(api, "media_type_unsupported", "Content-Type must be application/json")
     try:
         body = await read_body(request, max_bytes=DECISION_BODY_BYTES)
-        evaluation_id, decision = api.registry.decisions.decide(body)
+        evaluation_id, decision = await _decide(api, body)
     except (EvaluationParseError, BodyTooLargeError) as error:
         return _bad_request(api, error.code, error.detail)
     await _record(api, evaluation_id, decision)
     api.decisions[(decision.decision, decision.reason)] += 1
     answer = decision.to_authzen(evaluation_id, origin=api.registry.genesis.origin)
     return json_response(answer | api.profile)
+
+
+async def _decide(api: ApiState, body: bytes) -> tuple[str, Decision]:
+    """Decide in memory; only a challenge that another process may have given out is fetched before, off the event loop."""
+    if api.registry.database.is_shared and _PRESENTED in body:
+        await run_in_threadpool(api.registry.decisions.fetch_challenge, body)
+    return api.registry.decisions.decide(body)
 
 
 def _bad_request(api: ApiState, code: str, message: str) -> Response:

@@ -1,4 +1,4 @@
-"""Bearer keys of gateways and operators over HTTP, for the operator: the database has one process, so it is asked."""
+"""Bearer keys of gateways and operators over HTTP, for the operator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def post_gateway(request: Request) -> Response:
     key, digest = new_bearer_key()
     now_ms = api.registry.clock.now_ms()
     await run_in_threadpool(lambda: api.registry.gateways.add(name, role=role, key_digest=digest, now_ms=now_ms))
-    _reload(api)
+    await run_in_threadpool(_reload, api)
     return json_response({"name": name, "role": role, "key": key} | api.profile, 201)
 
 
@@ -59,10 +59,10 @@ async def delete_gateway(request: Request, name: str) -> Response:
     api.guard.authenticate(request, "operator")
     if not await run_in_threadpool(api.registry.gateways.remove, name):
         raise GatewayNotFoundError
-    _reload(api)
+    await run_in_threadpool(_reload, api)
     return json_response({"removed": name} | api.profile)
 
 
 def _reload(api: ApiState) -> None:
-    """Let the guard know the table as it is now; it is replaced as a whole, on the event loop."""
-    api.guard.keys = api.registry.gateways.load()
+    """Let the guard know the table as it is now; it is replaced as a whole."""
+    api.guard.reload(api.registry.gateways.load)

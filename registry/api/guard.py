@@ -6,6 +6,8 @@ Agents need no key: what they sign is their authority.
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Literal
@@ -34,8 +36,14 @@ class Guard:
 
     def __init__(self, keys: dict[bytes, tuple[str, str]], *, dev: bool, public_host: str) -> None:
         self.keys = keys
+        self._mutex = threading.Lock()
         self._dev = dev
         self._public_host = public_host
+
+    def reload(self, load: Callable[[], dict[bytes, tuple[str, str]]]) -> None:
+        """Replace the table of keys by what is read now: of two that reload at once, the later reading stays."""
+        with self._mutex:
+            self.keys = load()
 
     def check_dev(self, request: Request) -> None:
         """In --dev, refuse what came through a proxy, from a web page, or to a foreign name.

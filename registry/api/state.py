@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from registry import limits
 from registry.api.guard import Guard
 from registry.api.workers import VerificationBusyError, Workers
 from registry.bootstrap import Registry
+
+_R = TypeVar("_R")
 
 
 def _resolution_workers() -> Workers:
@@ -67,6 +71,10 @@ class ApiState:
     resolution_workers: Workers = field(default_factory=_resolution_workers)
     history_workers: Workers = field(default_factory=_history_workers)
     packed_bundles: dict[int, bytes] = field(default_factory=dict)
+
+    async def blocking(self, work: Callable[[], _R]) -> _R:
+        """Do what asks a shared database, and may wait for it, off the event loop; what asks memory, on it."""
+        return await run_in_threadpool(work) if self.registry.database.is_shared else work()
 
     def keep_packed(self, number: int, packed: bytes) -> None:
         """Keep a compressed bundle. The table is replaced as a whole: readers on other threads see one or the other."""

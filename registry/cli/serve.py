@@ -130,7 +130,7 @@ def serve(
         settings = load_settings(flags | {"port": listener.getsockname()[1]})
         app = import_module("registry.asgi").make_app(settings)
         operator_key = None if settings.dev else ensure_operator_key(app.state.api.registry)
-        app.state.api.guard.keys = app.state.api.registry.gateways.load()
+        app.state.api.guard.reload(app.state.api.registry.gateways.load)
         _run(app, listener, settings, lambda: _announce(Output(as_json=as_json), app.state.api.registry, operator_key))
     finally:
         listener.close()

@@ -184,6 +184,22 @@ class DecisionService:
             facts = self._facts(request, rule, proof, capability, digest=asked.digest, now_ms=now_ms)
         return self._new_id(), evaluate_request(facts, self.pack, request_digest=asked.digest)
 
+    def fetch_challenge(self, body: bytes) -> None:
+        """Have the challenge that a request answers at hand, for deciding may not wait; may be called from any thread.
+
+        Args:
+            body: the request as received.
+
+        Raises:
+            EvaluationParseError: the request cannot be read.
+            DependencyError: the database cannot be asked.
+        """
+        asked = _read_short(body) if len(body) <= REMEMBERED_REQUEST_BYTES else _read(body)
+        proof = (asked.request.presentation or {}).get("proof")
+        challenge = proof.get("challenge") if isinstance(proof, dict) else None
+        if isinstance(challenge, str) and challenge != asked.binding:
+            self._challenges.fetch(challenge, now_ms=self._clock.now_ms())
+
     # ------------------------------------------------------------ how the agent was proven
 
     def _prove(self, asked: _Asked, now_ms: int) -> _Proof:

@@ -14,6 +14,7 @@ from registry.credentials.presentation_verification import PresentationOutcome, 
 from registry.credentials.vc_api import VerifyOptions
 from registry.services.challenge import Challenges
 from registry.services.credential import CredentialParts
+from registry.storage.challenge import ChallengeStore
 
 CHALLENGE_MARK: Final = "bonafides-vp-"
 
@@ -23,11 +24,12 @@ class PresentationService:
 
     Args:
         parts: keys, statuses and processors.
+        challenges: keeps those outstanding; None is the memory of this process.
     """
 
-    def __init__(self, *, parts: CredentialParts) -> None:
+    def __init__(self, *, parts: CredentialParts, challenges: ChallengeStore | None = None) -> None:
         self._parts = parts
-        self._challenges = Challenges(mark=CHALLENGE_MARK)
+        self._challenges = Challenges(mark=CHALLENGE_MARK, store=challenges)
 
     def challenge(self, *, source: str | None) -> str:
         """Return a new challenge, to be used once and soon.

@@ -19,11 +19,15 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from registry.errors import DependencyError, ParseError
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 """The newest migration; a test compares it with the migrations folder."""
 
 SEQUENCING: Final = "sequencing"
 MIGRATION: Final = "migration"
+
+
+CHANGES: Final = "changes"
+"""The channel on which processes tell one another what else than the log has changed."""
 
 
 class DatabaseBusyError(DependencyError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, insert, select
 
 from registry.errors import ConflictError
-from registry.storage.engine import Database
+from registry.storage.engine import CHANGES, Database
 from registry.storage.tables import GATEWAY
 
 
@@ -14,6 +14,9 @@ class GatewayExistsError(ConflictError):
 
     code = "gateway_exists"
     title = "A gateway of this name exists already"
+
+
+TOPIC = "gateway"
 
 
 class GatewayStore:
@@ -38,11 +41,14 @@ class GatewayStore:
             if connection.execute(select(GATEWAY.c.name).where(GATEWAY.c.name == name)).first():
                 raise GatewayExistsError
             connection.execute(insert(GATEWAY).values(name=name, role=role, key_digest=key_digest, created_ms=now_ms))
+            self._database.notify(connection, CHANGES, TOPIC)
 
     def remove(self, name: str) -> bool:
         """Remove a caller; say whether there was one."""
         with self._database.write() as connection:
-            return connection.execute(delete(GATEWAY).where(GATEWAY.c.name == name)).rowcount > 0
+            removed = connection.execute(delete(GATEWAY).where(GATEWAY.c.name == name)).rowcount > 0
+            self._database.notify(connection, CHANGES, TOPIC)
+        return removed
 
     def load(self) -> dict[bytes, tuple[str, str]]:
         """Return digest -> (name, role) of all callers."""

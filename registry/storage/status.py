@@ -3,6 +3,9 @@
 A shard is half used at most, so a free place is found at the second try on average, whatever was given out before. What is
 given out or changed is on the disk before anybody is told. The bits of all shards lie in memory (16 KiB each at one bit an
 entry); which places are taken is held for the shards that are being filled only.
+
+Where several processes share the database, what is written is decided by the rows, under a lock, and `refresh` brings
+memory up to what the others have written; whoever listens to them calls it.
 """
 
 from __future__ import annotations
@@ -13,15 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json
 from registry.credentials.status_list import read_bits, write_bits
 from registry.limits import STATUS_LIST_ENTRIES, STATUS_LIST_FILLED
-from registry.storage.engine import Database
+from registry.storage.engine import CHANGES, Database
 from registry.storage.tables import STATUS_CHANGE, STATUS_ENTRY, STATUS_LIST
+from registry.storage.upsert import add_row
 
+TOPIC = "status"
 _NAME_BYTES = 16
 
 
@@ -52,6 +57,7 @@ class Shard:
         kind: issuer, purpose and form.
         bits: packed statuses.
         changed_ms: when a status was last set, or the shard begun; never goes back.
+        revision: counts the changes of its bits.
     """
 
     number: int
@@ -59,6 +65,7 @@ class Shard:
     kind: ListKind
     bits: bytes
     changed_ms: int
+    revision: int = 0
 
     def value(self, position: int) -> int:
         """Return the status at a position within the list."""
@@ -122,12 +129,10 @@ class StatusStore:
         self._random_below = random_below
         self._mutex = threading.Lock()
         self._shards: dict[str, Shard] = {}
-        self._names: dict[int, str] = {}
         self._newest: dict[ListKind, str] = {}
         self._filling: dict[ListKind, _Filling] = {}
         with database.read() as connection:
-            for row in connection.execute(select(STATUS_LIST).order_by(STATUS_LIST.c.number)):
-                self._keep(_shard(row))
+            self._load(connection)
 
     # ------------------------------------------------------------ reading
 
@@ -141,23 +146,31 @@ class StatusStore:
         Args:
             credential: digest of its id.
         """
-        query = select(STATUS_ENTRY.c.list_number, STATUS_ENTRY.c.position).where(
-            STATUS_ENTRY.c.credential == credential
+        query = (
+            select(STATUS_LIST.c.name, STATUS_ENTRY.c.position)
+            .join(STATUS_LIST, STATUS_LIST.c.number == STATUS_ENTRY.c.list_number)
+            .where(STATUS_ENTRY.c.credential == credential)
+            .order_by(STATUS_ENTRY.c.list_number, STATUS_ENTRY.c.position)
         )
         with self._mutex, self._database.read() as connection:  # not between a commit and what it changes in memory
-            found = connection.execute(query.order_by(STATUS_ENTRY.c.list_number, STATUS_ENTRY.c.position)).all()
-            return [Place(self._names[number], position) for number, position in found]
+            places = [Place(name, position) for name, position in connection.execute(query)]
+            if any(place.shard not in self._shards for place in places):  # begun by another process just now
+                self._load(connection)
+            return places
 
     def holder(self, place: Place) -> bytes | None:
         """Return the digest of the id of the credential that has a place, or None where nobody has it."""
-        shard = self._shards.get(place.shard)
-        if shard is None:
-            return None
-        query = select(STATUS_ENTRY.c.credential).where(
-            STATUS_ENTRY.c.list_number == shard.number, STATUS_ENTRY.c.position == place.position
+        query = (
+            select(STATUS_ENTRY.c.credential)
+            .join(STATUS_LIST, STATUS_LIST.c.number == STATUS_ENTRY.c.list_number)
+            .where(STATUS_LIST.c.name == place.shard, STATUS_ENTRY.c.position == place.position)
         )
-        with self._database.read() as connection:
+        if "\0" in place.shard:
+            return None  # a server refuses to be asked for such a text
+        with self._mutex, self._database.read() as connection:
             found = connection.scalar(query)
+            if found is not None and place.shard not in self._shards:
+                self._load(connection)
         return None if found is None else bytes(found)
 
     def changes(self, name: str) -> list[Change]:
@@ -167,6 +180,21 @@ class StatusStore:
         query = select(table.position, table.value, table.time_ms, table.by).where(table.list_number == shard.number)
         with self._database.read() as connection:
             return [Change(*row) for row in connection.execute(query.order_by(table.number))]
+
+    def refresh(self) -> None:
+        """Read what other processes have written; what was set there before the call is read here after it."""
+        with self._mutex, self._database.read() as connection:
+            self._load(connection)
+
+    def _load(self, connection: Connection, where: ColumnElement[bool] | None = None) -> None:
+        """Take over the shards that are new or have changed; whoever holds the mutex."""
+        numbers = select(STATUS_LIST.c.number, STATUS_LIST.c.name, STATUS_LIST.c.revision).order_by(
+            STATUS_LIST.c.number
+        )
+        for number, name, revision in connection.execute(numbers if where is None else numbers.where(where)).all():
+            known = self._shards.get(name)
+            if known is None or known.revision != revision:
+                self._keep(_shard(connection.execute(select(STATUS_LIST).where(STATUS_LIST.c.number == number)).one()))
 
     # ------------------------------------------------------------ giving out places
 
@@ -183,10 +211,15 @@ class StatusStore:
         with self._mutex:
             draft = _Draft([], {}, [])
             try:
-                with self._database.write() as connection:
+                with self._database.write_alone(TOPIC) as connection:
+                    if self._database.is_shared:
+                        self._load(connection, STATUS_LIST.c.issuer.in_({kind.issuer for kind, _ in wanted}))
                     rows = [self._take(connection, draft, kind, credential, now_ms) for kind, credential in wanted]
-                    if rows:
+                    if rows and not self._database.is_shared:
                         connection.execute(insert(STATUS_ENTRY), rows)
+                    self._save_used(connection, draft)
+                    if draft.shards:
+                        self._database.notify(connection, CHANGES, TOPIC)
             except BaseException:
                 for filling, position in draft.places:  # not written: free again
                     write_bits(filling.taken, position, 1, 0)
@@ -206,31 +239,52 @@ class StatusStore:
             draft.shards.append(shard)
             filling = _Filling(shard.name, shard.number, bytearray(STATUS_LIST_ENTRIES // 8), 0)
         draft.fillings[kind] = filling
-        position = self._random_below(STATUS_LIST_ENTRIES)
-        while read_bits(filling.taken, position, 1):
+        row: dict[str, Any] = {"list_number": filling.number, "credential": credential}
+        while True:
             position = self._random_below(STATUS_LIST_ENTRIES)
-        write_bits(filling.taken, position, 1, 1)
+            if read_bits(filling.taken, position, 1):
+                continue
+            write_bits(filling.taken, position, 1, 1)
+            # Where others give out places too, what they took is known by meeting it.
+            if not self._database.is_shared or add_row(connection, STATUS_ENTRY, row | {"position": position}):
+                break
         filling.used += 1
         draft.places.append((filling, position))
-        return {"list_number": filling.number, "position": position, "credential": credential}
+        return row | {"position": position}
+
+    @staticmethod
+    def _save_used(connection: Connection, draft: _Draft) -> None:
+        for filling in {place[0].number: place[0] for place in draft.places}.values():
+            mine = STATUS_LIST.c.number == filling.number
+            connection.execute(update(STATUS_LIST).where(mine).values(used=filling.used))
 
     def _open_shard(self, connection: Connection, kind: ListKind) -> _Filling | None:
         """Return the newest shard of a kind with what is taken in it, read once; earlier ones are full."""
         filling = self._filling.get(kind)
         name = self._newest.get(kind)
-        if filling is not None or name is None:
+        if name is None:
+            return None
+        shard = self._shards[name]
+        used = select(STATUS_LIST.c.used).where(STATUS_LIST.c.number == shard.number)
+        if filling is not None and filling.name == name:
+            if self._database.is_shared:
+                filling.used = int(connection.scalar(used) or 0)
             return filling
-        shard, taken, used = self._shards[name], bytearray(STATUS_LIST_ENTRIES // 8), 0
+        taken = bytearray(STATUS_LIST_ENTRIES // 8)
         query = select(STATUS_ENTRY.c.position).where(STATUS_ENTRY.c.list_number == shard.number)
         for position in connection.scalars(query):
             write_bits(taken, position, 1, 1)
-            used += 1
-        return _Filling(name, shard.number, taken, used)
+        return _Filling(name, shard.number, taken, int(connection.scalar(used) or 0))
 
     def _begin(self, connection: Connection, kind: ListKind, now_ms: int) -> Shard:
         name, bits = secrets.token_hex(_NAME_BYTES), bytes(STATUS_LIST_ENTRIES // 8 * kind.size)
         values = {"name": name, "issuer": kind.issuer, "purpose": kind.purpose, "size": kind.size, "bits": bits}
-        values |= {"messages": canonicalize(list(kind.messages)).decode(), "changed_ms": now_ms}
+        values |= {
+            "messages": canonicalize(list(kind.messages)).decode(),
+            "changed_ms": now_ms,
+            "used": 0,
+            "revision": 0,
+        }
         key = connection.execute(insert(STATUS_LIST).values(values)).inserted_primary_key
         assert key is not None
         return Shard(int(key[0]), name, kind, bits, now_ms)
@@ -254,34 +308,47 @@ class StatusStore:
             by: name of the caller, for the history.
         """
         with self._mutex:
-            changed: dict[str, Shard] = {}
-            rows = []
-            for place, value in values:
-                shard = changed.get(place.shard, self._shards[place.shard])
-                check(shard, place, value)
-                if shard.value(place.position) == value:
-                    continue
-                bits = bytearray(shard.bits)
-                write_bits(bits, place.position, shard.kind.size, value)
-                changed[place.shard] = replace(shard, bits=bytes(bits), changed_ms=max(now_ms, shard.changed_ms))
-                row = {"list_number": shard.number, "position": place.position, "value": value}
-                rows.append(row | {"time_ms": now_ms, "by": by})
-            if not rows:
-                return
-            with self._database.write() as connection:
+            with self._database.write_alone(TOPIC) as connection:
+                if self._database.is_shared:
+                    self._load(connection, STATUS_LIST.c.name.in_({place.shard for place, _ in values}))
+                changed, rows = self._changed(values, check, now_ms, by)
                 for shard in changed.values():
-                    stands = {"bits": shard.bits, "changed_ms": shard.changed_ms}
+                    stands = {"bits": shard.bits, "changed_ms": shard.changed_ms, "revision": shard.revision}
                     connection.execute(update(STATUS_LIST).where(STATUS_LIST.c.number == shard.number).values(stands))
-                connection.execute(insert(STATUS_CHANGE), rows)
+                if rows:
+                    connection.execute(insert(STATUS_CHANGE), rows)
+                    self._database.notify(connection, CHANGES, TOPIC)
             self._shards.update(changed)
 
+    def _changed(
+        self, values: Sequence[tuple[Place, int]], check: Callable[[Shard, Place, int], None], now_ms: int, by: str
+    ) -> tuple[dict[str, Shard], list[dict[str, Any]]]:
+        """Return the shards as they will stand, and the rows of the history."""
+        changed: dict[str, Shard] = {}
+        rows = []
+        for place, value in values:
+            shard = changed.get(place.shard, self._shards[place.shard])
+            check(shard, place, value)
+            if shard.value(place.position) == value:
+                continue
+            bits = bytearray(shard.bits)
+            write_bits(bits, place.position, shard.kind.size, value)
+            revision = self._shards[place.shard].revision + 1
+            changed[place.shard] = replace(
+                shard, bits=bytes(bits), changed_ms=max(now_ms, shard.changed_ms), revision=revision
+            )
+            row = {"list_number": shard.number, "position": place.position, "value": value}
+            rows.append(row | {"time_ms": now_ms, "by": by})
+        return changed, rows
+
     def _keep(self, shard: Shard) -> None:
+        known = self._shards.get(self._newest.get(shard.kind, ""))
         self._shards[shard.name] = shard
-        self._names[shard.number] = shard.name
-        self._newest[shard.kind] = shard.name
+        if known is None or known.number <= shard.number:
+            self._newest[shard.kind] = shard.name
 
 
 def _shard(row: Any) -> Shard:
     listed: Any = parse_json(row.messages.encode(), max_nodes=1_024)
     kind = ListKind(row.issuer, row.purpose, row.size, tuple(listed))
-    return Shard(row.number, row.name, kind, bytes(row.bits), row.changed_ms)
+    return Shard(row.number, row.name, kind, bytes(row.bits), row.changed_ms, row.revision)

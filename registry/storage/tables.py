@@ -7,7 +7,7 @@ follow from nothing in the log.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Dialect, Integer, Table
+from sqlalchemy import BigInteger, Dialect, Index, Integer, Table
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -179,6 +179,18 @@ class DidVersionRow(SQLModel, table=True):
     version_id: str
 
 
+class ChallengeRow(SQLModel, table=True):
+    """A challenge that was given out and not yet taken, where several processes share the database."""
+
+    __tablename__ = "challenge"
+    __table_args__ = (Index("ix_challenge_book_source", "book", "source"),)
+
+    challenge: str = Field(primary_key=True)
+    book: str
+    source: str
+    expires_ms: int = Field(index=True, sa_type=BigInteger)
+
+
 class StatusListRow(SQLModel, table=True):
     """One shard of statuses of one issuer and purpose; no more places are given out in it once it is half full."""
 
@@ -192,6 +204,8 @@ class StatusListRow(SQLModel, table=True):
     messages: str
     bits: bytes
     changed_ms: int = Field(sa_type=BigInteger)
+    used: int = Field(sa_type=BigInteger)
+    revision: int = Field(sa_type=BigInteger)
 
 
 class StatusEntryRow(SQLModel, table=True):
@@ -291,6 +305,7 @@ SNAPSHOT = _table(SnapshotRow)
 DID_ENTRY = _table(DidEntryRow)
 WITNESSED = _table(WitnessedRow)
 DID_VERSION = _table(DidVersionRow)
+CHALLENGE = _table(ChallengeRow)
 STATUS_LIST = _table(StatusListRow)
 STATUS_ENTRY = _table(StatusEntryRow)
 STATUS_CHANGE = _table(StatusChangeRow)

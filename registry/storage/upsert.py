@@ -45,6 +45,19 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str
         connection.execute(_insert(connection)(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
+def add_row(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there; say whether it was not.
+
+    Args:
+        connection: of a write transaction.
+        table: where.
+        row: column to value.
+    """
+    insert = _insert(connection)(table).values(**row).on_conflict_do_nothing()
+    # Asked for by RETURNING: how many rows an INSERT wrote is not kept for every driver.
+    return connection.execute(insert.returning(*table.primary_key)).first() is not None
+
+
 def _insert(connection: Connection) -> Any:
     # The two classes have no type in common that names these methods.
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -21,6 +21,7 @@ from registry.storage.engine import (
 )
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import HeadMovedError, LogStore
+from tests.support.cut_connection import cutting_proxy
 from tests.support.log_writer import Writer
 from tests.support.postgres import PostgresServer
 
@@ -221,6 +222,24 @@ def test_a_connection_lost_at_the_commit_leaves_a_doubt(
         _write(two[0], _named("lost"), lambda _connection: postgres.cut(name))
     assert caught.value.code == "commit_unknown"
     assert _names(two[0]) == set()
+
+
+def test_a_commit_whose_answer_was_lost_is_resolved_by_reading(postgres: PostgresServer, name: str) -> None:
+    """Lost before the commit or after it, the caller hears the same; what stands in the tables tells the two apart."""
+    with cutting_proxy(postgres.port) as proxy:
+        database = open_database(postgres.tcp_url(name, port=proxy.port))
+        writer = Writer(LogStore(database))
+        writer.append(2)
+        for moment, size in (("before", 2), ("after", 3)):
+            proxy.moment = moment
+            with pytest.raises(CommitUnknownError):
+                writer.append(1)
+            assert writer.store.head()[0] == size
+        # Whoever repeats blindly what was written is refused by the head: nothing is there twice.
+        with pytest.raises(HeadMovedError):
+            writer.append(1)
+        assert [entry.index for entry in writer.store.entries(0, 9)] == [0, 1, 2]
+        database.close()
 
 
 def test_pooled_connections_that_died_are_replaced(
