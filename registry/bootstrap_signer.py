@@ -8,6 +8,7 @@ from registry.adapters.signer_record import FileSignerRecord, record_path
 from registry.config import Settings
 from registry.log.note import NoteSigner
 from registry.services.log import LogService
+from registry.services.restore_place import offline_fault
 from registry.services.sequencer import Sequencer
 from registry.services.signing import CheckpointSigner, LogRolledBackError
 from registry.storage.engine import Database
@@ -34,6 +35,9 @@ def open_signer(
         alone=lambda: database.exclusive(f"sign {note_signer.name}"),
     )
     log = LogService(store=store, sequencer=sequencer, signer=signer)
+    fault = offline_fault(settings.data_dir)
+    if fault is not None:
+        log.guard.close(fault)
     sequencer.may_write = log.guard.check_may_write
     sequencer.is_newest = lambda: log.guard.is_current
     return log

@@ -523,3 +523,6 @@ SHARED_CHANGES_POLL_MS: Annotated[
 DATABASE_MIGRATION_MS: Annotated[
     int, Limit("ms", "a migration, or waiting for the one of another process that started at the same time")
 ] = 600_000
+BACKUP_MEMBER_BYTES: Annotated[
+    int, Limit("bytes", "one file inside a backup, unpacked; they are written in portions of 4 MiB")
+] = 67_108_864

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,13 +20,13 @@ from did_methods.errors import BonafidesError
 from registry.cli.audit_text import tell_report
 from registry.cli.exits import ExitCode
 from registry.cli.output import Json, Output
+from registry.cli.progress import progress_bar
 from registry.errors import DependencyError, ParseError
 
 if TYPE_CHECKING:
     from registry.audit.ranking import Ranked
     from registry.audit.report import AuditReport
     from registry.credentials.model import UnverifiedCredential
-    from registry.services.audit import Progress
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_JOBS = 64
@@ -239,7 +239,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
         stack.enter_context(_without_collector())
         reader = LogReader(transport)
         memory = stack.enter_context(open_memory(chosen, transport.url, reader))
-        progress = stack.enter_context(_progress_bar(output))
+        progress = stack.enter_context(progress_bar(output))
         jobs = min(os.cpu_count() or 1, MAX_JOBS) if chosen.jobs is None else chosen.jobs
         here = VERIFIED_HERE if chosen.jobs is None else 0
         verifier = stack.enter_context(SignaturePool(jobs, here=here)) if jobs else None
@@ -294,29 +294,6 @@ def _without_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@contextmanager
-def _progress_bar(output: Output) -> Iterator[Progress]:
-    """Show how far it is on the error stream; nothing where that is no terminal."""
-    if output.as_json or not os.isatty(2):
-        yield lambda _stage, _done, _total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[rate]:>12}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=output.error_console, transient=True) as bar:
-        tasks: dict[str, tuple[Any, float]] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total, rate=""), time.monotonic()
-            task, began = tasks[stage]
-            rate = done / max(time.monotonic() - began, 1e-3)
-            bar.update(task, completed=done, total=total, rate=f"{rate:,.0f}/s")
-
-        yield show
 
 
 def _rank(report: AuditReport, ranking: _Ranking) -> list[Ranked]:

@@ -57,6 +57,8 @@ COMMANDS = (
     Row("root", "root", _OPERATE, "Show and change the roots that voices come from."),
     Row("ruling", "ruling", _OPERATE, "Rule on a disputed report."),
     Row("erase", "erase", _OPERATE, "Erase what was said privately: openings, and nothing else."),
+    Row("backup", "backup", _OPERATE, "Back up the registry into a file, while it serves."),
+    Row("restore", "backup", _OPERATE, "Restore a backup: verified, and caught up with what was erased since."),
     Row("gateway", "gateway", _OPERATE, "Give and take away the keys of gateways."),
     Row("witness", "witness", _OPERATE, "Witness other logs, and verify evidence of split views."),
     Row("policy", "policy", _OPERATE, "Show a policy pack, or check one."),
