@@ -28,6 +28,8 @@ CODES: dict[str, tuple[Severity, str]] = {
     "checkpoint_rolled_back": ("breach", "The checkpoint is smaller than one seen before"),
     "checkpoint_inconsistent": ("breach", "The log is not an extension of the one seen before"),
     "checkpoint_lags": ("breach", "The registry answers from entries that no checkpoint covers"),
+    "log_time_after_witness": ("breach", "A witness had seen the entry before its log time"),
+    "log_time_before_witness": ("breach", "A witness had not seen the entry long after its log time"),
     "log_replaced": ("breach", "Another log was audited at this address before"),
     "accepted_event_missing": ("breach", "An accepted event is not in the log where the acceptance says"),
     "acceptance_not_ours": ("breach", "The acceptance is not one of this registry for this log"),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from did_methods.codec import base64url_encode
 from registry.audit.finding import Finding, first_entry_at_fault
+from registry.audit.witness_times import WitnessedRange
 from registry.history.state import LogState
 from registry.log.checkpoint import VerifiedCheckpoint
 
@@ -28,6 +29,8 @@ class AuditReport:
         standings: answers of the registry that were recomputed.
         did_logs: hosted DIDs whose served files were compared.
         acceptances: acceptances held against the log.
+        witnesses: whose cosignatures were found, by name.
+        witnessed: between which witness times each entry lies.
         findings: sorted.
         state: the fold; means something only where there are no breaches.
     """
@@ -42,6 +45,8 @@ class AuditReport:
     standings: int
     did_logs: int
     acceptances: int
+    witnesses: tuple[str, ...]
+    witnessed: tuple[WitnessedRange, ...]
     findings: tuple[Finding, ...]
     state: LogState
 
@@ -49,6 +54,11 @@ class AuditReport:
     def is_clean(self) -> bool:
         """Whether nothing contradicts the log; remarks do not."""
         return all(one.severity != "breach" for one in self.findings)
+
+    @property
+    def unwitnessed(self) -> int:
+        """How many entries no witness time follows."""
+        return sum(one.end - one.start for one in self.witnessed if one.before_ms is None)
 
     @property
     def first_at_fault(self) -> Finding | None:
@@ -74,6 +84,9 @@ class AuditReport:
             "standings": self.standings,
             "didLogs": self.did_logs,
             "acceptances": self.acceptances,
+            "witnesses": list(self.witnesses),
+            "witnessed": [one.to_wire() for one in self.witnessed],
+            "unwitnessed": self.unwitnessed,
             "firstAtFault": None if first is None else first.to_wire(),
             "findings": [one.to_wire() for one in self.findings],
         }

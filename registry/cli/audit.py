@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from registry.audit.ranking import Ranked
     from registry.audit.report import AuditReport
     from registry.credentials.model import UnverifiedCredential
+    from registry.log.witness_policy import WitnessPolicy
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_JOBS = 64
@@ -82,6 +83,7 @@ class Chosen:
     no_state: bool
     log_only: bool
     did_logs: int
+    policy: WitnessPolicy | None
     structure: bool
     jobs: int | None
 
@@ -131,6 +133,13 @@ DidLogs = Annotated[
         min=0, help="Compare the served files of at most N hosted DIDs, drawn at random beyond that; 0 for none."
     ),
 ]
+Policy = Annotated[
+    Path | None,
+    typer.Option(
+        help="A c2sp.org/tlog-policy file: whose cosignatures place entries in time, and of whom a quorum must have "
+        "cosigned.  \\[default: the witnesses that the log names, without a quorum]"
+    ),
+]
 Structure = Annotated[
     bool,
     typer.Option(
@@ -162,6 +171,7 @@ def audit(
     context: Context = None,
     log_only: LogOnly = False,
     did_logs: DidLogs = 10_000,
+    policy: Policy = None,
     structure: Structure = False,
     jobs: Jobs = None,
     as_json: Json = False,
@@ -184,7 +194,17 @@ def audit(
     if structure and (acceptances is not None or ranking.is_wanted):
         raise AuditOptionError("--structure folds nothing: no acceptances, no instant, no ranking")
     plan = Chosen(
-        url, key, state, ranking.at_ms, _load_acceptances(acceptances), no_state, log_only, did_logs, structure, jobs
+        url=url,
+        key=key,
+        state=state,
+        until_ms=ranking.at_ms,
+        acceptances=_load_acceptances(acceptances),
+        no_state=no_state,
+        log_only=log_only,
+        did_logs=did_logs,
+        policy=_load_policy(policy),
+        structure=structure,
+        jobs=jobs,
     )
     began = time.monotonic()
     report = _run(output, plan)
@@ -212,6 +232,12 @@ def _load_acceptances(path: Path | None) -> Sequence[UnverifiedCredential]:
         except BonafidesError as error:
             raise AuditOptionError(f"{path.name}, line {number}: {error}") from error
     return tuple(parsed)
+
+
+def _load_policy(path: Path | None) -> WitnessPolicy | None:
+    from registry.cli.files import read_policy
+
+    return None if path is None else read_policy(path)
 
 
 def _instant(text: str | None) -> int | None:
@@ -248,6 +274,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
             until_ms=chosen.until_ms,
             remembered_key=memory.key,
             acceptances=chosen.acceptances,
+            policy=chosen.policy,
             structure=chosen.structure,
             compare=not chosen.log_only and not isinstance(transport, FolderTransport),
             did_logs=chosen.did_logs,

@@ -30,6 +30,14 @@ def tell_report(output: Output, report: AuditReport, seconds: float, rows: Seque
         facts.add_row("entries", f"{report.folded:,} verified and folded, {report.entries:,} hashed ({rate:,.0f}/s)")
         facts.add_row("newest", format_timestamp(report.state.head.last_time_ms))
         facts.add_row("agents", f"{len(report.state.tables.agents):,}, {report.standings:,} standings recomputed")
+    if report.witnesses:
+        names = ", ".join(report.witnesses)
+        facts.add_row(
+            "in time",
+            f"{report.entries - report.unwitnessed:,} entries placed by {names}, {report.unwitnessed:,} unwitnessed",
+        )
+    else:
+        facts.add_row("in time", "unwitnessed: log times are the registry's own word")
     if report.did_logs:
         facts.add_row("DID files", f"of {report.did_logs:,} hosted DIDs compared byte by byte")
     if report.acceptances:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from did_methods.codec import parse_json_object
-from registry.errors import NotFoundError
+from registry.errors import DependencyError, NotFoundError
+
+if TYPE_CHECKING:
+    from registry.log.witness_policy import WitnessPolicy
 
 MAX_BYTES = 1_048_576
 
@@ -17,6 +20,29 @@ class DocumentUnreadableError(NotFoundError):
 
     code = "document_unreadable"
     title = "The file cannot be read"
+
+
+class PolicyUnreadableError(DependencyError):
+    """The file of a witness policy, named by an option, cannot be read."""
+
+    code = "policy_file_unreadable"
+    title = "The policy file cannot be read"
+
+
+def read_policy(path: Path) -> WitnessPolicy:
+    """Read a c2sp.org/tlog-policy file.
+
+    Raises:
+        PolicyUnreadableError: ``policy_file_unreadable``.
+        PolicyFileError, PolicyFileTooLargeError: what is in it is no policy.
+    """
+    from registry.log.witness_policy import MAX_POLICY_BYTES, parse_policy
+
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(MAX_POLICY_BYTES + 1))
+    except OSError as error:
+        raise PolicyUnreadableError(f"{path.name}: {error.strerror}") from error
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -12,15 +12,6 @@ from registry.cli.event_command import EventCommand
 from registry.cli.log_read import prove, show, tail
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
-from registry.errors import DependencyError
-
-
-class PolicyUnreadableError(DependencyError):
-    """The file of a witness policy, named by an option, cannot be read."""
-
-    code = "policy_file_unreadable"
-    title = "The policy file cannot be read"
-
 
 app = typer.Typer(
     no_args_is_help=True, help="Check the log, show its entries, prove that they are in it, follow new ones."
@@ -75,13 +66,10 @@ def checkpoint(
 def _cosigned(note: bytes, file: Path) -> dict[str, str]:
     """Verify a checkpoint under a policy; return when each witness, by its name there, has cosigned it."""
     from did_methods.timestamp import format_timestamp
-    from registry.log.witness_policy import MAX_POLICY_BYTES, parse_policy, verify_witnessed
+    from registry.cli.files import read_policy
+    from registry.log.witness_policy import verify_witnessed
 
-    try:
-        with file.open("rb") as opened:
-            policy = parse_policy(opened.read(MAX_POLICY_BYTES + 1))
-    except OSError as error:
-        raise PolicyUnreadableError(f"{file.name}: {error.strerror}") from error
+    policy = read_policy(file)
     times = {one.key: one.time_s for one in verify_witnessed(note, policy).cosignatures}
     return {one.name: format_timestamp(times[one.key] * 1_000) for one in policy.witnesses if one.key in times}
 

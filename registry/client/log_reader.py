@@ -39,12 +39,17 @@ class LogReader:
         self._transport = transport
 
     def description(self) -> dict[str, Any]:
-        """Return ``/log.json``.
+        """Return ``/log.json``; empty where it is not served, as beside tiles that somebody copied.
 
         Raises:
             RegistryError: as `Transport.get`.
         """
-        return self._transport.get("/log.json")
+        try:
+            return self._transport.get("/log.json")
+        except RegistryRefusedError as error:
+            if error.status == _NOT_FOUND:
+                return {}
+            raise
 
     def first_key(self) -> str:
         """Return the verifier key that the log names as its own; empty text where it names none.

@@ -18,22 +18,25 @@ from typing import Final, TypeAlias
 from did_methods.errors import BonafidesError
 from registry.audit.acceptance import check_acceptance, promised_indices
 from registry.audit.finding import Finding, make_finding, refusal_finding, sort_findings
-from registry.audit.log_audit import EntryFact, LogAudit, SignatureVerifier, fact_of
-from registry.audit.published_tree import PublishedTree
+from registry.audit.log_audit import LogAudit, SignatureVerifier
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
 from registry.audit.standing import Answer, compare_listing, compare_standing, contexts_of
 from registry.audit.structure import StructureAudit
 from registry.audit.tree_audit import Remembered, UpperTile
+from registry.audit.witness_times import WitnessTimes
 from registry.credentials.model import UnverifiedCredential
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import LogState
 from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.note import NoteKey, parse_note_key
+from registry.log.witness_policy import WitnessPolicy
+from registry.services.audit_facts import read_facts
 from registry.services.audit_files import FileAudit
 from registry.services.audit_memory import AuditKeeper
 from registry.services.audit_pending import Pending
+from registry.services.audit_witnesses import known_witnesses
 
 ASKED_AT_ONCE: Final = 8
 PAUSE_S: Final = 0.25
@@ -63,6 +66,7 @@ class AuditPlan:
         remembered_key: the key of an earlier audit, where none is given.
         remembered: a checkpoint of an earlier audit; the log must extend it.
         acceptances: promises to hold against the log.
+        policy: the auditor's own witnesses, of whom a quorum must have cosigned; None takes those that the log names.
         structure: hashes, leaf form, links and root alone; no signature, no rule, and nothing is kept.
         compare: ask the registry for agents and standings; False reads the log alone.
         did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
@@ -74,6 +78,7 @@ class AuditPlan:
     remembered_key: str | None = None
     remembered: RememberedLog | None = None
     acceptances: Sequence[UnverifiedCredential] = ()
+    policy: WitnessPolicy | None = None
     structure: bool = False
     compare: bool = True
     did_logs: int | None = DID_LOGS
@@ -114,6 +119,7 @@ class RegistryAudit:
         self._verifier = verifier
         self._is_stopped = is_stopped
         self._keeper = None if keep is None else keep(self._key, reader)
+        self._times = WitnessTimes()
         self._audit = self._begin()
         self._findings: list[Finding] = list(found)
         self._standings = 0
@@ -132,6 +138,7 @@ class RegistryAudit:
                 raise
             return self._report(None, refusal_finding(error))
         self._resume(checkpoint)
+        self._read_witnesses(checkpoint)
         whole = self._read_up_to(checkpoint)
         if whole:
             self._check_tiles(self._audit.tree.partial_tiles())
@@ -143,6 +150,14 @@ class RegistryAudit:
         if self._keeper is not None and report.is_clean and self._is_kept:
             self._keeper.save(self._audit, checkpoint)
         return report
+
+    def _read_witnesses(self, checkpoint: VerifiedCheckpoint) -> None:
+        """Learn when witnesses saw which tree, from this checkpoint and those that earlier audits accepted."""
+        witnesses = known_witnesses(self._plan.policy, self._reader)
+        earlier = [] if self._keeper is None else self._keeper.witnessed
+        marks, findings = witnesses.read([*earlier, checkpoint])
+        self._times.add(marks)
+        self._findings.extend([*findings, *witnesses.check_quorum(checkpoint)])
 
     @property
     def _compares(self) -> bool:
@@ -163,6 +178,7 @@ class RegistryAudit:
             remembered=remembered,
             wanted=promised_indices(self._plan.acceptances),
             verifier=self._verifier,
+            observers=(self._times,),
         )
 
     def _resume(self, checkpoint: VerifiedCheckpoint) -> None:
@@ -193,6 +209,8 @@ class RegistryAudit:
             standings=self._standings,
             did_logs=self._files.compared,
             acceptances=len(self._plan.acceptances),
+            witnesses=self._times.witnesses,
+            witnessed=self._times.ranges(self._audit.size),
             findings=sort_findings([*self._audit.findings, *self._findings, *self._files.findings, *more]),
             state=self._audit.state,
         )
@@ -362,24 +380,10 @@ class RegistryAudit:
         if genesis is None or not whole or not self._audit.is_sound or self._plan.until_ms is not None:
             self._findings.append(make_finding("not_compared", "acceptances: the log was not folded to its end"))
             return
-        facts = self._audit.facts | self._earlier_facts(checkpoint)
+        wanted = promised_indices(self._plan.acceptances) - self._audit.facts.keys()
+        earlier, findings = read_facts(self._reader, wanted, checkpoint)
+        self._findings.extend(findings)
+        facts = self._audit.facts | earlier
         for acceptance in self._plan.acceptances:
             documents = self._audit.registry_documents
             self._findings.extend(check_acceptance(acceptance, genesis=genesis, documents=documents, facts=facts))
-
-    def _earlier_facts(self, checkpoint: VerifiedCheckpoint) -> dict[int, EntryFact]:
-        """Return facts about promised entries that an earlier audit has folded, each proven to be in the tree."""
-        size = checkpoint.checkpoint.size
-        wanted = [
-            one for one in promised_indices(self._plan.acceptances) if one < size and one not in self._audit.facts
-        ]
-        tree, facts = PublishedTree(self._reader, size), {}
-        for index in sorted(wanted):
-            data = self._reader.entry(index, size)
-            try:
-                if data is not None:
-                    tree.verify_entry(data, index=index, head=checkpoint)
-                    facts[index] = fact_of(data)
-            except BonafidesError as error:
-                self._findings.append(refusal_finding(error, index=index))
-        return facts
