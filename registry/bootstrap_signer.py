@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from did_methods.errors import BonafidesError
 from registry.adapters.signer_record import FileSignerRecord, record_path
 from registry.config import Settings
-from registry.log.note import NoteSigner
+from registry.errors import DependencyError
+from registry.log.entry import parse_leaf
+from registry.log.note import NoteKey, NoteSigner, parse_note_key
 from registry.services.log import LogService
 from registry.services.restore_place import offline_fault
 from registry.services.sequencer import Sequencer
 from registry.services.signing import CheckpointSigner, LogRolledBackError
 from registry.storage.engine import Database
 from registry.storage.log import LogStore
+
+
+class LogKeyError(DependencyError):
+    """Nothing in the database says which key signs this log."""
+
+    code = "log_key_unknown"
+    title = "The log's key is not known"
 
 
 def open_signer(
@@ -41,6 +51,20 @@ def open_signer(
     sequencer.may_write = log.guard.check_may_write
     sequencer.is_newest = lambda: log.guard.is_current
     return log
+
+
+def log_key_of(store: LogStore) -> NoteKey:
+    """Return the note key that entry 0 of a log names.
+
+    Raises:
+        LogKeyError: ``log_key_unknown``.
+    """
+    first = store.entry(0)
+    try:
+        subject = None if first is None else parse_leaf(first.data).event.get("credentialSubject")
+        return parse_note_key(str(subject.get("logKey") if isinstance(subject, dict) else ""))
+    except BonafidesError as error:
+        raise LogKeyError("entry 0 names none") from error
 
 
 def refuse_lost_log(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from registry.errors import DependencyError
 from registry.log.merkle import HASH_BYTES, MAX_TREE_SIZE
 
 FORMAT = "bonafides/signer-record/1"
-_MEMBERS = {"format", "origin", "size", "rootHash", "frozen"}
+_MEMBERS = {"format", "origin", "size", "rootHash", "frozen", "successor"}
 _MAX_BYTES = 4_096
 _SUFFIX = ".new"
 
@@ -42,11 +42,13 @@ class RecordedHead:
         size: tree size, leaves, above 0.
         root_hash: 32 bytes.
         frozen: it is the log's last one, for ever.
+        successor: where the log goes on after that, an origin or URL; empty for nowhere.
     """
 
     size: int
     root_hash: bytes
     frozen: bool = False
+    successor: str = ""
 
 
 class SignerRecord(Protocol):
@@ -101,7 +103,8 @@ class FileSignerRecord:
             raise SignerRecordError(f"{self._path}: {error.strerror}") from error
         try:
             found = parse_json_object(data, max_bytes=_MAX_BYTES)
-            head = RecordedHead(found["size"], base64url_decode(str(found["rootHash"])), found["frozen"])
+            root_hash = base64url_decode(str(found["rootHash"]))
+            head = RecordedHead(found["size"], root_hash, found["frozen"], found["successor"])
         except (BonafidesError, KeyError) as error:
             raise SignerRecordError(f"{self._path} is no record of a signer") from error
         if found.keys() != _MEMBERS or found["format"] != FORMAT or not _is_sound(head):
@@ -118,6 +121,7 @@ class FileSignerRecord:
             "size": head.size,
             "rootHash": base64url_encode(head.root_hash),
             "frozen": head.frozen,
+            "successor": head.successor,
         }
         folder = self._path.parent
         if not folder.exists():
@@ -139,8 +143,13 @@ class FileSignerRecord:
 
 
 def _is_sound(head: RecordedHead) -> bool:
-    is_number = type(head.size) is int and 0 < head.size <= MAX_TREE_SIZE
-    return is_number and len(head.root_hash) == HASH_BYTES and type(head.frozen) is bool
+    sound_types = [type(value) for value in (head.size, head.frozen, head.successor)] == [int, bool, str]
+    return (
+        sound_types
+        and 0 < head.size <= MAX_TREE_SIZE
+        and len(head.root_hash) == HASH_BYTES
+        and (head.frozen or not head.successor)
+    )
 
 
 def _sync(folder: Path) -> None:

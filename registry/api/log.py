@@ -21,7 +21,7 @@ from registry.errors import NotFoundError
 from registry.log.proof import ProofFile, encode_proof_file
 from registry.log.tile import TILE_WIDTH, parse_tile_path
 from registry.services.log import EntryNotFoundError
-from registry.services.witnessing import describe_log
+from registry.services.witnessing import describe_end, describe_log
 
 router = APIRouter(tags=["log"])
 CORS = {"Access-Control-Allow-Origin": "*"}
@@ -107,7 +107,13 @@ async def get_log(request: Request) -> Response:
     """Return the log's name and keys, its witnesses, and this registry's own keys as a witness."""
     api = state_of(request)
     witnessing = api.registry.witnessing
-    body = describe_log(api.registry.genesis) | witnessing.describe() | {"didWitness": api.registry.did_witness.did}
+    frozen = describe_end(api.registry.log)
+    body = (
+        describe_log(api.registry.genesis)
+        | frozen
+        | witnessing.describe()
+        | {"didWitness": api.registry.did_witness.did}
+    )
     return json_response(body, headers=FRESH)
 
 

@@ -160,6 +160,8 @@ def problem_response(error: BonafidesError, *, status: int | None = None, **memb
         headers["Retry-After"] = str(retry)
     elif status == 503:  # noqa: PLR2004 - Service Unavailable
         headers["Retry-After"] = "1"
+    if status == 405 and isinstance(error, ConflictError):  # noqa: PLR2004 - Method Not Allowed: a log that has ended
+        headers["Allow"] = "GET, HEAD"
     if status == 401:  # noqa: PLR2004 - Unauthorized
         headers["WWW-Authenticate"] = 'Bearer realm="bonafides"'
     problem = problem_object(error) | {"status": status} | members

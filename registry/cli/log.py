@@ -9,6 +9,7 @@ import typer
 
 from did_methods.codec import base64url_encode
 from registry.cli.event_command import EventCommand
+from registry.cli.log_operator import freeze, fsck, recover, verify
 from registry.cli.log_read import prove, show, tail
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
@@ -76,6 +77,10 @@ def _cosigned(note: bytes, file: Path) -> dict[str, str]:
 
 for function in (show, prove, tail):
     app.command(cls=EventCommand)(function)
+
+
+for command in (fsck, recover, freeze, verify):
+    app.command()(command)
 
 
 def register(main: typer.Typer) -> None:

@@ -139,6 +139,27 @@ class LogService:
             if self.on_signed is not None:
                 self.on_signed()
 
+    def freeze(self, successor: str = "") -> None:
+        """Sign the committed head as the log's last one; asked again, it stays the last one.
+
+        Args:
+            successor: where the log goes on, an origin or URL; empty for nowhere.
+
+        Raises:
+            LogRolledBackError: ``log_rolled_back``.
+            NotSignedYetError: ``checkpoint_not_ready``: the log is empty, or a quorum was silent about what it has seen.
+        """
+        with self._mutex:
+            if not self.guard.may_sign:
+                raise NotSignedYetError
+            signed = self.signer.sign(final=True, successor=successor)
+            if signed is None:
+                raise NotSignedYetError
+            self._signed = signed
+            self.guard.freeze(successor)
+            if self.on_signed is not None:
+                self.on_signed()
+
     def tile(self, level: int, number: int, width: int) -> bytes:
         """Return a tile's hashes, as far as the signed tree reaches.
 

@@ -101,6 +101,8 @@ class RollbackGuard:
         """What contradicts the database; the log is closed for as long as the process lives."""
         self.frozen = False
         """Whether the log has ended."""
+        self.successor = ""
+        """Where it goes on after that; empty for nowhere."""
         self.fault: BonafidesError | None = None
         """Why the signer does not sign: its record cannot be used, or the stored tree does not extend it."""
 
@@ -142,7 +144,8 @@ class RollbackGuard:
         if self.finding is not None:
             raise LogRolledBackError(self._told(self.finding), size=self.finding.size)
         if self.frozen:
-            raise LogFrozenError
+            told = f"it goes on as {self.successor}" if self.successor else "it goes on nowhere"
+            raise LogFrozenError(told, **({"successor": self.successor} if self.successor else {}))
 
     # ------------------------------------------------------------ looking
 
@@ -180,6 +183,11 @@ class RollbackGuard:
             self.finding = sighting
         _LOG.critical("the log is closed: %s", self._told(sighting))
 
+    def freeze(self, successor: str) -> None:
+        """Take nothing more: the last head is signed and recorded as such."""
+        if not self.frozen:
+            self.frozen, self.successor = True, successor
+
     def close(self, error: BonafidesError) -> None:
         """Close the log: its signer has found what forbids to sign."""
         self.fault = self.fault or error
@@ -195,7 +203,7 @@ class RollbackGuard:
         if recorded is None and newest is not None:
             _LOG.warning("there is no record of what was signed beside the database; the next signature makes one")
         if recorded is not None:
-            self.frozen = self.frozen or recorded.frozen
+            self.frozen, self.successor = recorded.frozen, recorded.successor
             self.meet(Sighting("signer record", recorded.size, recorded.root_hash))
         if newest is not None:
             self.meet(Sighting("signed checkpoint", newest.size, newest.root_hash))

@@ -118,11 +118,12 @@ class CheckpointSigner:
         """
         return self._record.load()
 
-    def sign(self, *, final: bool = False) -> SignedHead | None:
+    def sign(self, *, final: bool = False, successor: str = "") -> SignedHead | None:
         """Sign the committed head; return the largest signed one, None for an empty log.
 
         Args:
             final: record that it is the last one: nothing larger is signed any more.
+            successor: where the log goes on after that; stays as it was first given.
 
         Raises:
             LogRolledBackError: ``log_rolled_back``, the stored tree does not extend what was recorded or signed.
@@ -139,7 +140,9 @@ class CheckpointSigner:
             if size == 0 and recorded is None:
                 return None
             self._check_growth(recorded, newest, size, root_hash)
-            wanted = RecordedHead(size, root_hash, final or (recorded is not None and recorded.frozen))
+            wanted = RecordedHead(size, root_hash, frozen=final, successor=successor)
+            if recorded is not None and recorded.frozen:
+                wanted = recorded
             if recorded != wanted:
                 self._record.save(wanted)
             if newest is not None and newest.size == size:

@@ -199,6 +199,13 @@ def describe_log(genesis: Genesis) -> dict[str, Any]:
     }
 
 
+def describe_end(log: LogService) -> dict[str, Any]:
+    """Return what ``/log.json`` says of a log that is frozen; nothing of one that goes on."""
+    if not log.guard.frozen:
+        return {}
+    return {"frozen": {"size": log.signed_head.size, "successor": log.guard.successor or None}}
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -255,6 +255,20 @@ def published_head(target: TileStore) -> Checkpoint | None:
         raise TilesAheadError("what lies there is no checkpoint") from error
 
 
+def differing_path(target: TileStore, source: LogStore, *, size: int) -> str | None:
+    """Return the first published file of a tree that is missing or holds other bytes than the log, or None.
+
+    Args:
+        target: where it was published.
+        source: the log, committed at least up to size.
+        size: tree size, leaves.
+    """
+    for path in _paths(0, size):
+        if target.get(_text(path)) != _from_tables(source, path):
+            return _text(path)
+    return None
+
+
 def drop_partials(target: TileStore, *, old_size: int, size: int) -> None:
     """Remove the partial forms of tiles and bundles that became full between two sizes; readers fall back to the full.
 

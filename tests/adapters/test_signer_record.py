@@ -26,7 +26,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     """Nothing before the first head; then the newest, frozen or not; the file is its owner's alone."""
     made = record(tmp_path)
     assert made.load() is None
-    for head in (HEAD, RecordedHead(9, b"r" * 32), RecordedHead(9, b"r" * 32, frozen=True)):
+    for head in (HEAD, RecordedHead(9, b"r" * 32), RecordedHead(9, b"r" * 32, frozen=True, successor="log.example/2")):
         made.save(head)
         assert record(tmp_path).load() == head
     path = record_path(tmp_path, ORIGIN)
@@ -61,6 +61,7 @@ SOUND = {
     "origin": f'"{ORIGIN}"',
     "rootHash": f'"{base64url_encode(bytes(32))}"',
     "size": "7",
+    "successor": '""',
 }
 
 
@@ -73,6 +74,8 @@ SOUND = {
         ("more", "1"),
         ("rootHash", '"AAAA"'),
         ("rootHash", "7"),
+        ("successor", "7"),
+        ("successor", '"log.example/2"'),
         ("size", "0"),
         ("size", "true"),
         ("size", "-1"),

@@ -1,0 +1,360 @@
+"""`bonafides log fsck | recover | freeze | verify`: what whoever runs a log, or holds files of one, can do about it.
+
+The first three work on the data folder while no server has it open; the last needs nothing but files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from registry.cli.exits import ExitCode
+from registry.cli.local import Data
+from registry.cli.output import Json, Output, make_table, no_table
+from registry.errors import ConflictError, DependencyError, NotFoundError
+
+if TYPE_CHECKING:
+    from registry.bootstrap import Registry
+    from registry.client.offline import Finding, Trust
+    from registry.config import Settings
+    from registry.storage.engine import Database
+
+Database_ = Annotated[
+    str | None, typer.Option("--database", envvar="BONAFIDES_DATABASE_URL", help="Where it is not below --data.")
+]
+Tiles = Annotated[
+    Path | None,
+    typer.Option("--tiles", envvar="BONAFIDES_TILES_DIR", help="Compare the folder that the log is published in, too."),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option("--signer-record", envvar="BONAFIDES_SIGNER_RECORD", help="Where it is not below --data."),
+]
+Policy = Annotated[
+    Path | None,
+    typer.Option("--witness-policy", envvar="BONAFIDES_WITNESS_POLICY", help="Witnesses to ask what they have seen."),
+]
+
+
+class LogMissingError(NotFoundError):
+    """There is no log in that database."""
+
+    code = "log_missing"
+    title = "There is no log here"
+
+
+class FreezeUndecidedError(ConflictError):
+    """Freezing a log cannot be undone, and nobody has said yes."""
+
+    code = "freeze_not_confirmed"
+    title = "Freezing cannot be undone; say --yes"
+
+
+class FreezeUnpublishedError(DependencyError):
+    """The log is frozen, but its last checkpoint is not published yet: a quorum, or the folder, is missing."""
+
+    code = "freeze_not_published"
+    title = "The log is frozen; its last checkpoint is not published yet"
+
+
+def fsck(
+    data: Data = None,
+    database: Database_ = None,
+    tiles: Tiles = None,
+    *,
+    fold: Annotated[
+        bool, typer.Option("--fold/--no-fold", help="Fold every entry, and compare the kept state; slower.")
+    ] = True,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Verify the signatures of all entries anew, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold the log's database against itself: hashes, chains, tiles, head, signed roots, state, published files.
+
+    Names the first difference of each table. Ends with 0 if there is none, with 4 if there is one.
+
+    Example: bonafides log fsck --data /srv/bonafides --tiles /srv/bonafides/log
+    """
+    from registry.cli.progress import progress_bar
+    from registry.services.log_check import Difference, LogCheck
+    from registry.storage.log import LogStore
+    from registry.storage.log_rows import LogRows
+
+    output = Output(as_json=as_json)
+    with _opened(_settings(data, database)) as opened, progress_bar(output) as progress:
+        check = LogCheck(LogRows(opened), fold=fold, signatures=signatures, progress=progress)
+        report = check.run()
+        if tiles is not None and not report.differences:
+            found = _compare_folder(tiles, LogStore(opened), report.origin)
+            report.differences.extend([] if found is None else [Difference("folder", found, "it is not the log's")])
+    wire = {
+        "origin": report.origin,
+        "entries": report.entries,
+        "signed": report.signed,
+        "folded": report.folded,
+        "clean": report.is_clean,
+        "differences": [{"table": one.table, "place": one.place, "what": one.what} for one in report.differences],
+    }
+
+    def tell() -> None:
+        facts = no_table()
+        facts.add_row("log", report.origin)
+        facts.add_row("entries", f"{report.entries:,}, {report.folded:,} of them folded")
+        facts.add_row("checkpoints", f"{report.signed:,} verified")
+        output.print(facts)
+        if report.differences:
+            table = make_table("table", "where", "what")
+            for one in report.differences:
+                table.add_row(one.table, one.place, one.what)
+            output.print(table)
+            first = report.differences[0]
+            output.print(f"[bold red]First difference: {first.table}, {first.place}[/]: {first.what}")
+        else:
+            output.print("[bold green]clean[/]: every table follows from the entries")
+
+    output.result(wire, tell)
+    if report.differences:
+        raise typer.Exit(ExitCode.NOT_VERIFIED)
+
+
+def recover(
+    source: Annotated[
+        str, typer.Option("--from", metavar="DIR|URL", help="Where the log was published: a tile folder, or a URL.")
+    ],
+    data: Data = None,
+    database: Database_ = None,
+    signer_record: Record = None,
+    witness_policy: Policy = None,
+    as_json: Json = False,
+) -> None:
+    """Import the entries that the database lost, from where they were published, if they hash to a root we signed.
+
+    Every entry is verified and folded as when it was first taken. Ends with 4 if the database and the signed tree are two
+    histories: then the log is over, and nothing brings it back.
+
+    Example: bonafides log recover --from /srv/bonafides/log
+    """
+    from registry.adapters.registry_keys import load_registry_keys
+    from registry.bootstrap_signer import log_key_of
+    from registry.cli.progress import progress_bar
+    from registry.client.log_reader import LogReader
+    from registry.client.tile_folder import open_source
+    from registry.services.recovery import LogRecovery
+    from registry.storage.log import LogStore
+
+    output = Output(as_json=as_json)
+    settings = _settings(data, database, signer_record=signer_record, witness_policy=witness_policy)
+    load_registry_keys(settings.keys_dir)  # a folder without its keys would not open afterwards
+    with _opened(settings) as opened, progress_bar(output) as progress:
+        store = LogStore(opened)
+        reader = LogReader(open_source(source))
+        done = LogRecovery(store=store, key=log_key_of(store), reader=reader, progress=progress).run()
+    left = _state_of(settings)
+    wire = {"imported": done.size - done.old_size, "size": done.size, "state": left}
+
+    def tell() -> None:
+        output.print(f"{done.size - done.old_size:,} entries imported; the log has {done.size:,}")
+        if left == "rolled_back":
+            output.warn("More than that was signed: the signer's record, a folder or a witness says so.")
+            output.hint("Recover again from a place that has it. If there is none, the log is over: freeze it.")
+        else:
+            output.print("Openings of private fields are not in the log; those of the imported entries are lost.")
+
+    output.result(wire, tell)
+    if left == "rolled_back":
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def freeze(
+    data: Data = None,
+    database: Database_ = None,
+    signer_record: Record = None,
+    witness_policy: Policy = None,
+    tiles: Tiles = None,
+    *,
+    successor: Annotated[
+        str, typer.Option("--successor", metavar="ORIGIN|URL", help="Where the log goes on; told to whoever writes.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Yes, end this log for ever.")] = False,
+    as_json: Json = False,
+) -> None:
+    """End the log: sign and publish its last checkpoint; from then on it answers reads, and 405 to whoever writes.
+
+    Example: bonafides log freeze --successor registry.example.com/2027 --yes
+    """
+    from registry.bootstrap import open_registry
+
+    if not yes:
+        raise FreezeUndecidedError
+    output = Output(as_json=as_json)
+    settings = _settings(data, database, signer_record=signer_record, witness_policy=witness_policy, tiles_dir=tiles)
+    _check_log(settings)
+    registry = open_registry(settings)
+    try:
+        head, is_published = _freeze(registry, successor)
+    finally:
+        _close(registry)
+    wire = {
+        "origin": registry.genesis.origin,
+        "size": head.size,
+        "checkpoint": head.note.decode("utf-8"),
+        "successor": successor or None,
+        "published": is_published,
+    }
+    output.result(wire, lambda: output.print(f"frozen at {head.size:,} entries\n\n{wire['checkpoint']}"))
+    if not is_published:
+        raise FreezeUnpublishedError
+
+
+def _freeze(registry: Registry, successor: str) -> tuple[Any, bool]:
+    from registry.services.rollback_guard import LogFrozenError
+
+    with suppress(LogFrozenError):  # once more: the last checkpoint may not have been published
+        registry.log.guard.check_may_write()
+    registry.log.guard.look_again()
+    registry.log.freeze(successor)
+    head = registry.log.signed_head
+    publisher = registry.witnessing.publisher
+    return head, publisher.is_immediate or publisher.run_once()
+
+
+def verify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Checkpoints, .tlog-proof files, evidence, tile folders.")
+    ],
+    key: Annotated[str | None, typer.Option("--key", metavar="VKEY", help="The log's verifier key.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="A c2sp.org/tlog-policy file: prove that its quorum has cosigned.")
+    ] = None,
+    entry: Annotated[
+        Path | None, typer.Option("--entry", help="Of a .tlog-proof file: the leaf's bytes that it is about.")
+    ] = None,
+    max_age: Annotated[
+        int | None, typer.Option("--max-age", min=0, metavar="SECONDS", help="How old the newest cosignature may be.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify files of a log offline, with nobody to ask; ends with 4 at the first that does not hold.
+
+    Example: bonafides log verify 17.tlog-proof --entry 17.json --key log.example.com/0a1b2c3d+…
+    """
+    from registry.cli.progress import progress_bar
+    from registry.client.offline import verify_file
+
+    output = Output(as_json=as_json)
+    trust = _trust(key, policy, entry, max_age)
+    with progress_bar(output) as progress:
+        found = [(path, verify_file(path, trust, progress=progress)) for path in files]
+    rows = [
+        {"file": str(path), "kind": one.kind, "origin": one.origin, "size": one.size} | one.facts for path, one in found
+    ]
+    output.result({"verified": rows}, lambda: _tell_verified(output, found))
+
+
+def _trust(key: str | None, policy: Path | None, entry: Path | None, max_age: int | None) -> Trust:
+    from registry.adapters.system_clock import SystemClock
+    from registry.client.offline import FileUnreadableError, Trust
+    from registry.limits import LEAF_BYTES
+    from registry.log.note import parse_note_key
+    from registry.log.witness_policy import MAX_POLICY_BYTES, parse_policy
+
+    def read(path: Path, most: int) -> bytes:
+        try:
+            with path.open("rb") as file:
+                return file.read(most + 1)
+        except OSError as error:
+            raise FileUnreadableError(f"{path}: {error.strerror}") from error
+
+    return Trust(
+        key=None if key is None else parse_note_key(key),
+        policy=None if policy is None else parse_policy(read(policy, MAX_POLICY_BYTES)),
+        entry=None if entry is None else read(entry, LEAF_BYTES),
+        max_age_ms=None if max_age is None else max_age * 1_000,
+        now_ms=SystemClock().now_ms(),
+    )
+
+
+def _tell_verified(output: Output, found: list[tuple[Path, Finding]]) -> None:
+    for path, one in found:
+        table = no_table()
+        table.add_row("file", str(path))
+        table.add_row(one.kind, f"{one.origin}, size {one.size:,}")
+        for name, value in one.facts.items():
+            table.add_row(name, str(value))
+        output.print(table)
+        if one.kind == "evidence":
+            output.print("[bold red]This log has signed two trees that contradict each other.[/]")
+
+
+# ---------------------------------------------------------------- the data folder
+
+
+def _settings(data: Path | None, database: str | None, **more: object) -> Settings:
+    from registry.config import load_settings  # only where the server is installed is there a folder to open
+
+    return load_settings({"data_dir": data, "database_url": database, **more})
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """Open the database of a log that exists.
+
+    Raises:
+        LogMissingError: ``log_missing``; nothing is made.
+        BonafidesError: the codes of databases; ``database_in_use`` where the server runs.
+    """
+    from registry.storage.engine import open_database
+    from registry.storage.log import LogStore
+
+    if settings.database_url.startswith("sqlite:///") and not Path(settings.database_url[10:]).exists():
+        raise LogMissingError(settings.database_url[10:])
+    database = open_database(settings.database_url)
+    try:
+        if LogStore(database).head()[0] == 0:
+            raise LogMissingError("the database is empty")
+        yield database
+    finally:
+        database.close()
+
+
+def _check_log(settings: Settings) -> None:
+    """Refuse a folder without a log, so that opening it does not begin one."""
+    with _opened(settings):
+        return
+
+
+def _state_of(settings: Settings) -> str:
+    """Open the registry as a start does, and return what its rollback guard says."""
+    from registry.bootstrap import open_registry
+
+    registry = open_registry(settings)
+    try:
+        return registry.log.guard.state
+    finally:
+        _close(registry)
+
+
+def _close(registry: Registry) -> None:
+    """Close a registry that was opened and not started."""
+    registry.witnessing.publisher.stop()
+    registry.database.close()
+
+
+def _compare_folder(tiles: Path, store: Any, origin: str) -> str | None:
+    from registry.storage.tile_store import FolderTileStore, differing_path, published_head
+
+    if not tiles.is_dir():
+        return str(tiles)
+    folder = FolderTileStore(tiles)
+    head = published_head(folder)
+    if head is None:
+        return "checkpoint"
+    size, _ = store.head()
+    if head.origin != origin or head.size > size or store.right_edge(head.size).root() != head.root_hash:
+        return "checkpoint"
+    return differing_path(folder, store, size=head.size)
