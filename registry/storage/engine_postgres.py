@@ -13,7 +13,7 @@ Spec: specs/storage.md
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -263,10 +263,30 @@ def _lock(connection: Connection, name: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(name)})
 
 
+def _plain_cursor() -> Any:
+    """Return a cursor that sends statements one by one.
+
+    The driver would send many rows as a pipeline, and asks the server to flush at its end. A server that hears nothing
+    more after that does not count the transaction as one that stands still: whoever is stopped there, inside its turn,
+    would keep the log's lock for ever.
+    """
+    from psycopg import Cursor
+
+    class PlainCursor(Cursor[Any]):
+        def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
+            if returning:
+                raise NotImplementedError  # nobody here asks for it
+            for one in params_seq:
+                self.execute(query, one)
+
+    return PlainCursor
+
+
 def _connect_args(url: URL) -> dict[str, Any]:
     """Return what every connection is opened with, except where the URL says otherwise."""
     wanted = {
         "application_name": "bonafides",
+        "cursor_factory": _plain_cursor(),
         "client_encoding": "utf8",
         "connect_timeout": DATABASE_CONNECT_S,
         "keepalives": 1,

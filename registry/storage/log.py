@@ -278,8 +278,14 @@ def _insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any,
     if compiled.positional:
         connection.exec_driver_sql(str(compiled), list(rows))
     else:
-        names = table.columns.keys()
-        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+        # One statement with an array for each column: PostgreSQL would be sent as many statements as there are rows.
+        names, types = table.columns.keys(), [column.type.compile(connection.dialect) for column in table.columns]
+        arrays = ", ".join(f"%b::{one}[]" for one in types)
+        columns = tuple(list(column) for column in zip(*rows, strict=True))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})",  # noqa: S608 - our own names
+            columns,
+        )
 
 
 def _swap_head(connection: Connection, old: tuple[int, bytes], size: int, root_hash: bytes) -> None:

@@ -40,9 +40,15 @@ class Checker:
         self._promised = 0
         self._notes: set[bytes] = set()
 
-    def check(self, data: Path, load: Load) -> None:
-        """Open the database as a start would, and compare everything."""
-        database = open_database(settings_of(data).database_url)
+    def check(self, data: Path, load: Load, *, url: str | None = None) -> None:
+        """Open the database as a start would, and compare everything.
+
+        Args:
+            data: the registry's folder.
+            load: what was promised.
+            url: of the database where it lies elsewhere.
+        """
+        database = open_database(settings_of(data, url).database_url)
         try:
             store = LogStore(database)
             self._check_rows(database, store)

@@ -14,7 +14,7 @@ from registry.config import Settings, load_settings
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC_URL = "https://registry.localhost:8000"
 # A snapshot is due as soon as anything was logged, so that kills meet one being written, and starts begin from one.
-_SERVE = """
+_SERVE = """{prelude}
 from registry.services import snapshot
 snapshot.KEEP_AFTER_S = 0.0
 from registry.cli.main import run
@@ -22,9 +22,10 @@ raise SystemExit(run())
 """
 
 
-def settings_of(data: Path) -> Settings:
+def settings_of(data: Path, database: str | None = None) -> Settings:
     """Return what the killed process ran with."""
-    return load_settings({"data_dir": data, "public_url": PUBLIC_URL}, {})
+    more = {} if database is None else {"database_url": database}
+    return load_settings({"data_dir": data, "public_url": PUBLIC_URL, **more}, {})
 
 
 class ServerProcess:
@@ -32,13 +33,16 @@ class ServerProcess:
 
     Args:
         data: its folder.
+        database: its URL; None keeps it in the folder.
+        prelude: Python that runs before it starts.
     """
 
-    def __init__(self, data: Path) -> None:
-        options = ("serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data))
+    def __init__(self, data: Path, *, database: str | None = None, prelude: str = "") -> None:
+        options = ["serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data)]
+        options += [] if database is None else ["--database", database]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BONAFIDES_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, *options],
+            [sys.executable, "-c", _SERVE.format(prelude=prelude), *options],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -58,6 +62,14 @@ class ServerProcess:
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
         return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Let it stand still, wherever it is."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a crash does: no handler runs, nothing is flushed."""

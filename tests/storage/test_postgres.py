@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.storage import engine_postgres
@@ -21,6 +21,7 @@ from registry.storage.engine import (
 )
 from registry.storage.gateway import GatewayStore
 from registry.storage.log import HeadMovedError, LogStore
+from registry.storage.tables import PARTY
 from tests.support.cut_connection import cutting_proxy
 from tests.support.log_writer import Writer
 from tests.support.postgres import PostgresServer
@@ -127,6 +128,30 @@ def test_a_lock_is_not_waited_for_for_ever(two: tuple[Database, Database], monke
     with first.sequencing(), second.write_alone("other") as other:
         _insert(other, "other")
     assert "other" in _names(first)
+
+
+def test_who_stands_still_after_many_rows_loses_the_lock_too(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver sends many rows as a pipeline whose end the server waits out for ever: none is sent that way."""
+    _limit(monkeypatch, idle_ms=300, lock_ms=2_000)
+    first, second = two
+    rows = [{"did": f"did:x:{turn}", "count": 1, "seq": turn} for turn in range(20)]
+    began = threading.Event()
+
+    def stand_still() -> None:
+        with first.sequencing() as connection:
+            connection.execute(insert(PARTY), rows)
+            began.set()
+            time.sleep(1)
+
+    with ThreadPoolExecutor(1) as pool:
+        still = pool.submit(stand_still)
+        assert began.wait(10)
+        with second.sequencing() as connection:
+            assert connection.scalar(select(func.count()).select_from(PARTY)) == 0
+        with pytest.raises(DatabaseUnavailableError):
+            still.result()
 
 
 def test_who_stands_still_loses_the_lock_and_its_commit(
