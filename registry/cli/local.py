@@ -1,10 +1,12 @@
 """The database of a data folder on this machine, for commands that also work while the server is stopped.
 
-The database belongs to one process: where the server runs, it is asked instead.
+A file belongs to one process: where the server runs, it is asked instead. A PostgreSQL that BONAFIDES_DATABASE_URL names
+is shared, and servers that run hear of what is changed there.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ def local_database(url: str | None, data: Path | None) -> Iterator[Any]:
         DependencyError: a database that cannot be used.
     """
     folder = data or Path(".bonafides")
-    if url is not None or not (folder / "registry.sqlite3").exists():
+    named = os.environ.get("BONAFIDES_DATABASE_URL", "")
+    if url is not None or not (named or (folder / "registry.sqlite3").exists()):
         yield None
         return
     from registry.config import load_settings  # only where the server is installed is there a folder to open

@@ -180,9 +180,13 @@ def ensure_operator_key(registry: Any) -> Path:
     from registry.bootstrap import new_bearer_key  # only whoever serves has the server's parts installed
 
     path: Path = registry.settings.keys_dir / "operator.key"
-    if any(role == OPERATOR for _, role in registry.gateways.load().values()):
-        return path
-    key, digest = new_bearer_key()
+    with registry.database.exclusive("operator_key"):  # of several processes that start at once, one writes the file
+        if not any(role == OPERATOR for _, role in registry.gateways.load().values()):
+            _write_operator_key(registry, path, *new_bearer_key())
+    return path
+
+
+def _write_operator_key(registry: Any, path: Path, key: str, digest: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)  # of a start that ended before its key was known to the database
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -191,7 +195,6 @@ def ensure_operator_key(registry: Any) -> Path:
         file.flush()
         os.fsync(file.fileno())
     registry.gateways.add(OPERATOR, role=OPERATOR, key_digest=digest, now_ms=registry.clock.now_ms())
-    return path
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -254,6 +257,8 @@ def _run(app: Any, listener: socket.socket, settings: Any, announce: Callable[[]
 
 def _announce(output: Output, registry: Any, operator_key: Path | None, *, serving: bool = True) -> None:
     """Say where the registry is, and what whoever runs it must know."""
+    from registry.storage.engine import shared_database_name  # only whoever serves has the server's parts installed
+
     settings, genesis = registry.settings, registry.genesis
     scheme = "https" if settings.tls_cert else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -262,6 +267,7 @@ def _announce(output: Output, registry: Any, operator_key: Path | None, *, servi
     facts = {
         "url": url if serving else None,
         "data": str(settings.data_dir.resolve()),
+        "database": shared_database_name(settings.database_url),
         "origin": genesis.origin,
         "publicUrl": genesis.public_url,
         "registryDid": genesis.registry_did,
@@ -278,7 +284,7 @@ def _tell(output: Output, facts: dict[str, Any], public_host: str, scheme: str) 
     table = no_table()
     for label, name in (
         ("registry", "url"), ("public URL", "publicUrl"), ("log origin", "origin"), ("log entries", "treeSize"),
-        ("profile", "profile"), ("data folder", "data"), ("operator key", "operatorKey"),
+        ("profile", "profile"), ("data folder", "data"), ("database", "database"), ("operator key", "operatorKey"),
     ):  # fmt: skip
         if facts[name] is not None:
             table.add_row(label, str(facts[name]))

@@ -270,6 +270,20 @@ def parse_database_url(url: str) -> URL:
             raise DatabaseUnsupportedError("only sqlite:/// and postgresql:// URLs are supported")
 
 
+def shared_database_name(url: str) -> str | None:
+    """Return how a database that processes share is called, without its password; None for one that they do not.
+
+    Raises:
+        DatabaseUrlError: ``database_url_malformed``.
+        DatabaseUnsupportedError: ``database_unsupported``.
+    """
+    parsed = parse_database_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return None
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"postgresql://{parsed.host or ''}{port}/{parsed.database or ''}"
+
+
 def lock_number(name: str) -> int:
     """Return the number of an advisory lock: 64 bits, signed, of a hash that no other program of the database shares.
 

@@ -20,9 +20,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'db' / 'registry.sqlite3'}"
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
-        name = server.fresh_database()
-        yield server.url(name)
-        server.drop_database(name)
+        yield server.url(server.emptied_database())
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ class PostgresServer:
     port: int
     process: subprocess.Popen[bytes]
     _template: str = field(default="", init=False)
+    _emptied: str = field(default="", init=False)
 
     def url(self, name: str) -> str:
         """Return the URL of a database over the socket, where no password is asked."""
@@ -64,7 +65,8 @@ class PostgresServer:
         return f"postgresql://{USER}:{password}@127.0.0.1:{port or self.port}/{name}"
 
     def admin(self) -> psycopg.Connection[Any]:
-        """Connect as the superuser."""
+        """Connect as the superuser; of a server that has ended, say what it said last."""
+        assert self.process.poll() is None, (self.folder / "server.log").read_text(errors="replace")[-2_000:]
         return psycopg.connect(host=str(self.folder), port=self.port, user=USER, dbname="postgres", autocommit=True)
 
     def empty_database(self, more: str = "") -> str:
@@ -84,6 +86,20 @@ class PostgresServer:
             self._template = self.empty_database()
             open_database(self.url(self._template)).close()
         return self.empty_database(f"TEMPLATE {self._template}")
+
+    def emptied_database(self) -> str:
+        """Return a database of empty tables, the same each time: for tests that leave its tables as they are."""
+        if not self._emptied:
+            self._emptied = self.fresh_database()
+            return self._emptied
+        with psycopg.connect(self.url(self._emptied), autocommit=True) as connection:
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            ).fetchall()
+            connection.execute(";".join(f"DELETE FROM {one[0]}" for one in tables).encode())
+            for table in ("status_list", "status_change"):
+                connection.execute(f"ALTER SEQUENCE {table}_number_seq RESTART".encode())
+        return self._emptied
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected."""
@@ -178,7 +194,9 @@ def _start(binaries: Path, folder: Path, account: pwd.struct_passwd | None, sett
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_run_as(account))
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **_run_as(account)
+        )
     server = PostgresServer(folder, port, process)
     end = time.monotonic() + START_S
     while True:
