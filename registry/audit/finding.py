@@ -28,6 +28,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "checkpoint_rolled_back": ("breach", "The checkpoint is smaller than one seen before"),
     "checkpoint_inconsistent": ("breach", "The log is not an extension of the one seen before"),
     "checkpoint_lags": ("breach", "The registry answers from entries that no checkpoint covers"),
+    "checkpoint_stale": ("breach", "No witness has seen the checkpoint for longer than the auditor allows"),
     "log_time_after_witness": ("breach", "A witness had seen the entry before its log time"),
     "log_time_before_witness": ("breach", "A witness had not seen the entry long after its log time"),
     "log_replaced": ("breach", "Another log was audited at this address before"),

@@ -84,6 +84,7 @@ class Chosen:
     log_only: bool
     did_logs: int
     policy: WitnessPolicy | None
+    max_age_ms: int | None
     structure: bool
     jobs: int | None
 
@@ -140,6 +141,12 @@ Policy = Annotated[
         "cosigned.  \\[default: the witnesses that the log names, without a quorum]"
     ),
 ]
+MaxAge = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="SECONDS", help="A witness must have cosigned the checkpoint not longer ago than that."
+    ),
+]
 Structure = Annotated[
     bool,
     typer.Option(
@@ -172,6 +179,7 @@ def audit(
     log_only: LogOnly = False,
     did_logs: DidLogs = 10_000,
     policy: Policy = None,
+    max_age: MaxAge = None,
     structure: Structure = False,
     jobs: Jobs = None,
     as_json: Json = False,
@@ -203,6 +211,7 @@ def audit(
         log_only=log_only,
         did_logs=did_logs,
         policy=_load_policy(policy),
+        max_age_ms=None if max_age is None else max_age * 1_000,
         structure=structure,
         jobs=jobs,
     )
@@ -275,6 +284,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
             remembered_key=memory.key,
             acceptances=chosen.acceptances,
             policy=chosen.policy,
+            max_age_ms=chosen.max_age_ms,
             structure=chosen.structure,
             compare=not chosen.log_only and not isinstance(transport, FolderTransport),
             did_logs=chosen.did_logs,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+MAX_ANSWER_S: Final = 120.0
+"""An answer that has not ended by then is none, however many bytes still come."""
 MAX_ANSWER_NODES: Final = 500_000
 MAX_ANSWER_DEPTH: Final = 64  # a listing holds whole leaves, which may be as deep as a document may be sent
 TRIES: Final = 3
@@ -75,6 +77,7 @@ class Transport:
         url: where to connect, for example ``http://127.0.0.1:8000``; DIDs may name another address.
         key: bearer key of a gateway or operator; agents need none.
         timeout_s: for connecting, and for each wait for bytes.
+        answer_s: for a whole answer, from its first byte.
         tries: how often the same bytes are sent where no answer comes.
         ca_file: PEM file of the authorities to trust instead of the system's.
 
@@ -89,6 +92,7 @@ class Transport:
         *,
         key: str | None = None,
         timeout_s: float = TIMEOUT_S,
+        answer_s: float = MAX_ANSWER_S,
         tries: int = TRIES,
         ca_file: str | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class Transport:
         self.url = url.rstrip("/")
         self._key = key
         self._timeout_s = timeout_s
+        self._answer_s = answer_s
         self._tries = tries
         self._ca_file = ca_file
 
@@ -193,11 +198,13 @@ class Transport:
     ) -> Answer:
         with self._client.stream(method, path, content=body, params=query or None, headers=dict(headers)) as response:
             parts: list[bytes] = []
-            size = 0
+            size, until = 0, time.monotonic() + self._answer_s
             for part in response.iter_bytes():
                 size += len(part)
                 if size > MAX_ANSWER_BYTES:
                     raise RegistryAnswerError("the answer is too large")
+                if time.monotonic() > until:
+                    raise RegistryUnreachableError("the answer does not end")
                 parts.append(part)
             return Answer(response.status_code, b"".join(parts))
 

@@ -36,7 +36,7 @@ from registry.services.audit_facts import read_facts
 from registry.services.audit_files import FileAudit
 from registry.services.audit_memory import AuditKeeper
 from registry.services.audit_pending import Pending
-from registry.services.audit_witnesses import known_witnesses
+from registry.services.audit_witnesses import check_age, known_witnesses
 
 ASKED_AT_ONCE: Final = 8
 PAUSE_S: Final = 0.25
@@ -67,6 +67,7 @@ class AuditPlan:
         remembered: a checkpoint of an earlier audit; the log must extend it.
         acceptances: promises to hold against the log.
         policy: the auditor's own witnesses, of whom a quorum must have cosigned; None takes those that the log names.
+        max_age_ms: the newest cosignature of the checkpoint may be so old at most; None asks for none.
         structure: hashes, leaf form, links and root alone; no signature, no rule, and nothing is kept.
         compare: ask the registry for agents and standings; False reads the log alone.
         did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
@@ -79,6 +80,7 @@ class AuditPlan:
     remembered: RememberedLog | None = None
     acceptances: Sequence[UnverifiedCredential] = ()
     policy: WitnessPolicy | None = None
+    max_age_ms: int | None = None
     structure: bool = False
     compare: bool = True
     did_logs: int | None = DID_LOGS
@@ -158,6 +160,9 @@ class RegistryAudit:
         marks, findings = witnesses.read([*earlier, checkpoint])
         self._times.add(marks)
         self._findings.extend([*findings, *witnesses.check_quorum(checkpoint)])
+        if self._plan.max_age_ms is not None:
+            oldest_ms = self._now_ms() - self._plan.max_age_ms
+            self._findings.extend(check_age(marks, checkpoint.checkpoint.size, oldest_ms))
 
     @property
     def _compares(self) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from did_methods.errors import BonafidesError
-from registry.audit.finding import Finding, refusal_finding
+from did_methods.timestamp import format_timestamp
+from registry.audit.finding import Finding, make_finding, refusal_finding
 from registry.audit.reader import LogReader
 from registry.audit.witness_times import WitnessMark
 from registry.log.checkpoint import VerifiedCheckpoint
@@ -75,6 +76,21 @@ def known_witnesses(policy: WitnessPolicy | None, reader: LogReader) -> KnownWit
     named = reader.description().get("witnesses")
     keys = [_key_of(one) for one in named[:MAX_NAMED]] if isinstance(named, list) else []
     return KnownWitnesses(None, tuple(dict.fromkeys(one for one in keys if one is not None)))
+
+
+def check_age(marks: Iterable[WitnessMark], size: int, oldest_ms: int) -> list[Finding]:
+    """Return a breach where no witness has seen the checkpoint lately: what is shown may be a view that was frozen.
+
+    Args:
+        marks: what `KnownWitnesses.read` gave.
+        size: of the checkpoint's tree.
+        oldest_ms: the newest cosignature is at least as young, milliseconds since the epoch.
+    """
+    newest = max((one.time_ms for one in marks if one.size == size), default=None)
+    if newest is not None and newest >= oldest_ms:
+        return []
+    found = None if newest is None else format_timestamp(newest)
+    return [make_finding("checkpoint_stale", expected=format_timestamp(oldest_ms), found=found)]
 
 
 def _key_of(named: Any) -> CosignatureKey | None:
