@@ -23,6 +23,7 @@ from registry.adapters.system_clock import Clock, SystemClock
 from registry.bootstrap_credentials import CredentialRoom, open_credentials
 from registry.bootstrap_first_start import GenesisMismatchError
 from registry.bootstrap_log import open_log
+from registry.bootstrap_state_map import StateMapRoom, open_state_map
 from registry.config import SettingError, Settings
 from registry.decisions.policy import PolicyPack
 from registry.errors import DependencyError
@@ -97,6 +98,7 @@ class Registry:
     credential_room: CredentialRoom
     shared_changes: SharedChanges
     erasure_room: ErasureRoom
+    state_map: StateMapRoom
 
     @property
     def credentials(self) -> CredentialService:
@@ -118,6 +120,7 @@ class Registry:
         self.recorder.start()
         self.shared_changes.start()
         self.witnessing.publisher.start()
+        self.state_map.start()
         self.sequencer.start(
             self._epoch_if_due,
             _retried(self.log.sign_if_due),
@@ -131,6 +134,7 @@ class Registry:
         self.sequencer.stop()
         self.log.sign_if_grown()
         self.witnessing.publisher.stop()
+        self.state_map.stop()
         self.recorder.stop()
         self.observations.close()
         self.credential_room.close()
@@ -216,6 +220,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         shared_changes=_shared_changes(database, credential_room),
         erasure_room=erasure_room,
         witnessing=room.witnessing,
+        state_map=open_state_map(settings, room, database, clock),
     )
 
 

@@ -90,6 +90,15 @@ EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client fo
 SIGN_INTERVAL_MS: Annotated[
     int, Limit("ms", "between two checkpoints of a busy log; one that was quiet signs at once")
 ] = 1_000
+STATE_MAP_INTERVAL_MS: Annotated[
+    int, Limit("ms", "a busy log publishes many checkpoints a second; readers of states ask for the newest of them")
+] = 1_000
+STATE_COMMITS_HELD: Annotated[
+    int, Limit("commits", "held apart while publication is held up; beyond it they are merged and share an entry")
+] = 4_096
+STATE_BUCKETS_KEPT: Annotated[
+    int, Limit("buckets", "replaced ones stay readable by their hash for whoever holds an older proof; 1 KiB each")
+] = 8_192
 
 # --- Time ---------------------------------------------------------------------------------------------------------
 CLOCK_WINDOW_MS: Annotated[

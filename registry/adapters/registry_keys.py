@@ -1,7 +1,8 @@
 """The registry's own keys at rest: made at the first start, loaded at every other, one purpose each.
 
-``log-note`` signs checkpoints, ``registry-did`` what the registry says, ``did-witness`` approvals of other people's DID
-logs, ``log-witness`` cosignatures of other registries' checkpoints; ``operator-root`` and ``operator-agent`` are the operator's and may be taken elsewhere after the first start.
+``log-note`` signs checkpoints, ``state-note`` those of the state log, ``registry-did`` what the registry says, ``did-witness``
+approvals of other people's DID logs, ``log-witness`` cosignatures of other registries' checkpoints; ``operator-root`` and
+``operator-agent`` are the operator's and may be taken elsewhere after the first start.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from registry.errors import DependencyError
 
 _LOG = logging.getLogger(__name__)
 _NEEDED = ("log-note", "registry-did")
-_WITNESSES = {
+_LATER = {
     "did-witness": "DID logs that name another are not witnessed",
     "log-witness": "policies that name another fail",
+    "state-note": "the state log begins, or cannot go on",
 }
-_FILES = (*_NEEDED, "operator-root", "operator-agent", *_WITNESSES)
+_FILES = (*_NEEDED, "operator-root", "operator-agent", *_LATER)
 
 
 class KeysMissingError(DependencyError):
@@ -58,7 +60,7 @@ def make_registry_keys(
         "registry-did": registry,
         "operator-root": make_key_identity(secrets.token_bytes(32)),
         "operator-agent": operator,
-        **{name: make_key_identity(secrets.token_bytes(32)) for name in _WITNESSES},
+        **{name: make_key_identity(secrets.token_bytes(32)) for name in _LATER},
     }
     for name, ring in rings.items():
         save_key_ring(_file(folder, name), ring)
@@ -68,7 +70,7 @@ def make_registry_keys(
 def load_registry_keys(folder: Path) -> dict[str, KeyRing]:
     """Load the keys that a running registry needs; the operator's may be elsewhere by now.
 
-    A registry from before it was a witness gets its witness keys now: nothing rests on such a key yet.
+    A registry from before it was a witness, or had a state map, gets those keys now: nothing rests on such a key yet.
 
     Raises:
         KeysMissingError: ``registry_keys_missing``.
@@ -77,11 +79,11 @@ def load_registry_keys(folder: Path) -> dict[str, KeyRing]:
     missing = [name for name in _NEEDED if not _file(folder, name).exists()]
     if missing:
         raise KeysMissingError(", ".join(missing))
-    for name, meaning in _WITNESSES.items():
+    for name, meaning in _LATER.items():
         if not _file(folder, name).exists():
             save_key_ring(_file(folder, name), make_key_identity(secrets.token_bytes(32)))
             _LOG.warning("there was no key %s: a new one was made, and %s", name, meaning)
-    return {name: load_key_ring(_file(folder, name)) for name in (*_NEEDED, *_WITNESSES)}
+    return {name: load_key_ring(_file(folder, name)) for name in (*_NEEDED, *_LATER)}
 
 
 def _file(folder: Path, name: str) -> Path:

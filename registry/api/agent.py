@@ -82,15 +82,6 @@ async def get_agent(request: Request) -> Response:
     return json_response(agent_wire(api.registry.agents.find(did_in_path(request, prefix="/v1/agents/"))) | api.profile)
 
 
-@router.get("/v1/agents/{did}/state")
-async def get_agent_state(request: Request) -> Response:
-    """Return what an agent may do now, in one word, with the log position that it follows from."""
-    api = state_of(request)
-    agent = api.registry.agents.find(did_in_path(request, prefix="/v1/agents/", suffix="state"))
-    body = {"did": agent.did, "state": agent.state, "authorityEpoch": agent.authority_epoch}
-    return json_response(body | {"treeSize": api.registry.state.head.size} | api.profile)
-
-
 @router.get("/v1/agents/{did}/standing")
 async def get_standing(request: Request) -> Response:
     """Return an agent's score, record and factors, overall or in one ``context``, now or ``at`` an instant to come.

@@ -32,6 +32,7 @@ from registry.api import (
     log,
     operation,
     standing,
+    state_map,
     status,
     witness,
 )
@@ -76,6 +77,7 @@ def create_app(registry: Registry) -> FastAPI:
         context,
         decision,
         log,
+        state_map,
         did_files,
         did_resolution,
         did_witness,

@@ -27,9 +27,9 @@ router = APIRouter(tags=["log"])
 CORS = {"Access-Control-Allow-Origin": "*"}
 FRESH = {**CORS, "Cache-Control": "no-store"}
 TEXT = "text/plain; charset=utf-8"
-_FOREVER = {**CORS, "Cache-Control": "public, max-age=604800, immutable"}
+FOREVER = {**CORS, "Cache-Control": "public, max-age=604800, immutable"}
 _MOST = 1 << 53
-_PUBLIC = ("/checkpoint", "/tile/", "/log.json", "/policy", "/v1/entries/", "/v1/log/", "/v1/evidence")
+_PUBLIC = ("/checkpoint", "/tile/", "/state/", "/log.json", "/policy", "/v1/entries/", "/v1/log/", "/v1/evidence")
 _GZIP_LEVEL = 1
 _FORMATS = ("json", "tlog-proof")
 _NO_QUALITY = re.compile(r"q=0(?:\.0{0,3})?")
@@ -70,12 +70,12 @@ async def get_tile(request: Request, path: str) -> Response:
     tile = parse_tile_path(f"tile/{path}")
     if tile.level is not None:
         data = await run_in_threadpool(log.tile, tile.level, tile.index, tile.width)
-        return Response(data, 200, _FOREVER, "application/octet-stream")
+        return Response(data, 200, FOREVER, "application/octet-stream")
     if not _takes_gzip(request):
         data = await run_in_threadpool(log.entry_bundle, tile.index, tile.width)
-        return Response(data, 200, _FOREVER | {"Vary": "Accept-Encoding"}, "application/octet-stream")
+        return Response(data, 200, FOREVER | {"Vary": "Accept-Encoding"}, "application/octet-stream")
     packed = await run_in_threadpool(_packed_bundle, request.app.state.api, tile.index, tile.width)
-    headers = _FOREVER | {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
+    headers = FOREVER | {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
     return Response(packed, 200, headers, "application/octet-stream")
 
 
@@ -107,13 +107,9 @@ async def get_log(request: Request) -> Response:
     """Return the log's name and keys, its witnesses, and this registry's own keys as a witness."""
     api = state_of(request)
     witnessing = api.registry.witnessing
-    frozen = describe_end(api.registry.log)
-    body = (
-        describe_log(api.registry.genesis)
-        | frozen
-        | witnessing.describe()
-        | {"didWitness": api.registry.did_witness.did}
-    )
+    ended = describe_end(api.registry.log)
+    own = {"didWitness": api.registry.did_witness.did, "stateLog": api.registry.state_map.describe()}
+    body = describe_log(api.registry.genesis) | ended | witnessing.describe() | own
     return json_response(body, headers=FRESH)
 
 
@@ -133,7 +129,7 @@ async def get_entry(request: Request, index: str) -> Response:
     found = await run_in_threadpool(state_of(request).registry.store.entry, number)
     if found is None:
         raise EntryNotFoundError
-    return Response(found.data, 200, _FOREVER, "application/json")
+    return Response(found.data, 200, FOREVER, "application/json")
 
 
 @router.get("/v1/log/proof/inclusion")

@@ -42,6 +42,7 @@ _RESOLUTION_OPTIONS: Final = ("versionId", "versionTime", "versionNumber", "serv
 _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/agents"): _Note(body=_JSON, query=("wait",)),
     ("get", "/v1/agents"): _Note(query=("after", "limit")),
+    ("get", "/v1/agents/{did}/state"): _Note(query=("format",)),
     ("get", "/v1/agents/{did}/standing"): _Note(query=("at", "context", "format")),
     ("get", "/v1/standings"): _Note(query=("top", "bottom", "by", "at", "context")),
     ("get", "/v1/agents/{did}/events"): _Note(query=("before", "limit")),
@@ -80,6 +81,9 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/witness/logs"): _Note(body=_JSON, caller="operator"),
     ("delete", "/v1/witness/logs"): _Note(query=("origin",), caller="operator"),
     ("get", "/metrics"): _Note(answer="text/plain"),
+    ("get", "/state/checkpoint"): _Note(answer="text/plain"),
+    ("get", "/state/tile/{path}"): _Note(answer="application/octet-stream"),
+    ("get", "/state/b/{name}"): _Note(answer="application/octet-stream"),
     ("get", "/tile/{path}"): _Note(answer="application/octet-stream"),
     ("get", "/.well-known/did.jsonl"): _Note(answer="text/jsonl"),
     ("get", "/agents/{slug}/did.jsonl"): _Note(answer="text/jsonl"),

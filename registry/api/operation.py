@@ -35,7 +35,8 @@ async def get_readiness(request: Request) -> Response:
     if not api.registry.sequencer.is_writable:
         raise SequencerStoppedError
     api.registry.log.guard.check_may_write()
-    failed = api.registry.witnessing.publisher.failed
+    state_map = api.registry.state_map
+    failed = api.registry.witnessing.publisher.failed or state_map.failed or state_map.publisher.failed
     if failed is not None:
         raise failed
     return json_response({"status": "ready", "treeSize": api.registry.state.head.size} | api.profile)

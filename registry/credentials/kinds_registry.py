@@ -1,6 +1,7 @@
 """The kinds that a registry and its operator issue: how a log begins, who has a voice, states, keys observed, acceptances.
 
-Genesis, root lists and revocations of agents are signed by the operator root, everything else by the registry's own DID.
+Genesis, root lists and revocations of agents are signed by the operator root, everything else by the registry's own DID;
+what a replay of the log came to, by whoever replayed it.
 
 Spec: FORMATS "Genesis", "Epoch", "Acceptance"
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from registry.credentials.kind import INDEX, NUMBER, PUBLIC_URL, RULES, VERSION_ID, Kind, make_kind
+from registry.credentials.kind import INDEX, LOG_KEY, NUMBER, PUBLIC_URL, RULES, VERSION_ID, Kind, make_kind
 from registry.credentials.members import (
     DID,
     DIGEST,
@@ -17,13 +18,13 @@ from registry.credentials.members import (
     SLUG,
     TIMESTAMP,
     VERIFICATION_METHOD,
+    Integer,
     ListOf,
     Object,
     OneOf,
     Text,
 )
 
-_LOG_KEY: Final = Text(r"[!-*,-~]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", 309, "C2SP verifier key, Ed25519")
 _MULTIKEY: Final = Text(r"z[1-9A-HJ-NP-Za-km-z]{40,120}", 121, "Multikey")
 _ACCEPTED: Final = Object({"event": DIGEST, "index": INDEX, "leafHash": DIGEST, "time": INDEX})
 _PURPOSE: Final = OneOf(
@@ -44,7 +45,7 @@ REGISTRY_KINDS: Final[tuple[Kind, ...]] = (
                 "origin": ORIGIN,
                 "publicUrl": PUBLIC_URL,
                 "profile": OneOf(("live", "replay")),
-                "logKey": _LOG_KEY,
+                "logKey": LOG_KEY,
                 "registryDid": DID,
                 "rules": RULES,
             }
@@ -110,5 +111,33 @@ REGISTRY_KINDS: Final[tuple[Kind, ...]] = (
         logged=False,
         log_statement=False,
         has_id=False,  # nothing random: the same request gets the same bytes again
+    ),
+    make_kind(
+        "RegistryStateLogCredential",
+        "state_log",
+        Object({"id": DID, "origin": ORIGIN, "stateLog": ORIGIN, "stateLogKey": LOG_KEY}),
+        signer="registry",
+        subject_rule="self",
+        logged=False,
+        log_statement=False,
+    ),
+    make_kind(
+        "AgentLogReplayCredential",
+        "log_replay",
+        Object(
+            {
+                "id": DID,
+                "origin": ORIGIN,
+                "treeSize": NUMBER,
+                "rootHash": DIGEST,
+                "rules": RULES,
+                "mapDepth": Integer(1, 32),
+                "mapRoot": DIGEST,
+            }
+        ),
+        signer="any",
+        subject_rule="any",
+        logged=False,
+        log_statement=False,
     ),
 )

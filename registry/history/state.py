@@ -6,7 +6,7 @@ committed as a whole once the database has the batch. Rules live in `rules.py`; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,8 @@ class LogState:
     journal: list[StateChange] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     times_from: int = 0
+    watch: Callable[[Draft], None] | None = field(default=None, compare=False, repr=False)
+    """Shown each draft just before it is committed; must not fail."""
 
     def draft(self) -> Draft:
         """Begin a batch over this state."""
@@ -296,6 +298,8 @@ class Draft:
     def commit(self) -> None:
         """Make the draft what readers see; it is then empty and may be used again. Nothing here can fail half-way."""
         state = self._state
+        if state.watch is not None:
+            state.watch(self)
         for overlay in self._overlays:
             overlay.commit()
         self.reputation.commit()

@@ -10,7 +10,6 @@ Spec: specs/state-map.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from did_methods.canonical import canonicalize
@@ -20,11 +19,8 @@ from did_methods.webvh_state import WebvhState
 from registry.history.observation import Observation
 from registry.history.records import Agent, ChainHead, Dispute, LiveStatement
 from registry.history.state import Draft, Tables
+from registry.log.state_subject import DID_STATE_FORMAT, STATEMENT_STATE_FORMAT, event_subject
 from registry.reputation.continuity import ClassifiedChange
-
-DID_STATE_FORMAT = "bonafides/did-state/1"
-STATEMENT_STATE_FORMAT = "bonafides/statement-state/1"
-EVENT_PREFIX = "event:"
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
@@ -116,11 +112,11 @@ class DidState:
 
     def _keys_wire(self) -> dict[str, Any] | None:
         """Return which keys speak for the DID; None for a DID that is its own key, or of which none are known."""
-        digest = _hash_text(sha256(canonicalize({"keys": key_set(self.document)})).digest())
+        keys = key_set(self.document)
         if self.webvh is not None:
-            return {"source": "log", "versionId": self.webvh.version_id, "digest": digest}
+            return {"source": "log", "versionId": self.webvh.version_id, "list": keys}
         if self.observation is not None:
-            return {"source": "observed", "versionId": self.observation.version_id, "digest": digest}
+            return {"source": "observed", "versionId": self.observation.version_id, "list": keys}
         return None
 
 
@@ -168,11 +164,6 @@ SubjectState = DidState | StatementState
 def record_of(state: SubjectState) -> bytes:
     """Return the record of a subject, JCS bytes; the map holds their SHA-256."""
     return canonicalize(state.to_wire())
-
-
-def event_subject(event_id: bytes) -> str:
-    """Return under which name a statement stands in the map: ``event:`` and its id in base64url."""
-    return EVENT_PREFIX + base64url_encode(event_id)
 
 
 def all_states(tables: Tables) -> dict[str, SubjectState | None]:
@@ -245,7 +236,7 @@ def read_statement(view: StateView, event_id: bytes) -> StatementState | None:
 
 
 def key_set(document: DidDocument | None) -> list[dict[str, Any]]:
-    """Return the keys that a document lets speak, sorted by id: what the digest in a DID's record is taken over.
+    """Return the keys that a document lets speak, sorted by id.
 
     Args:
         document: None gives no keys.

@@ -121,6 +121,11 @@ def subject_key(subject: str) -> bytes:
     return sha256(subject.encode("utf-8")).digest()
 
 
+def state_digest(record: bytes) -> bytes:
+    """Return the digest of a record, 32 bytes: its SHA-256."""
+    return sha256(record).digest()
+
+
 def bucket_number(key: bytes, depth: int) -> int:
     """Return the number of the bucket of a key: its first `depth` bits, the first bit counting most.
 
@@ -279,6 +284,12 @@ class StateMap:
         """The root of the map, 32 bytes."""
         return self._nodes.get(1, self._empty[self.depth])
 
+    def copy(self) -> StateMap:
+        """Return an independent map with the same rows; costs two short dictionaries, however many rows there are."""
+        other = StateMap(self.depth)
+        other._buckets, other._nodes, other._rows = dict(self._buckets), dict(self._nodes), self._rows
+        return other
+
     def get(self, key: bytes) -> bytes | None:
         """Return the state digest of a key, or None."""
         bucket = self.bucket(bucket_number(key, self.depth))
@@ -288,9 +299,10 @@ class StateMap:
         """Return the bytes of a bucket; an empty one has none."""
         return self._buckets.get(number, b"")
 
-    def bucket_numbers(self) -> list[int]:
-        """Return the numbers of the buckets that are not empty."""
-        return list(self._buckets)
+    def bucket_hashes(self) -> dict[bytes, int]:
+        """Return the numbers of the buckets that are not empty, by their hashes."""
+        first = 1 << self.depth
+        return {self._nodes[first + number]: number for number in self._buckets}
 
     def update(self, changes: Mapping[bytes, bytes | None]) -> list[int]:
         """Set, replace and remove rows.

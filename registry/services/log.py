@@ -9,17 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from registry.adapters.signer_record import SignerRecordError
 from registry.errors import DependencyError, NotFoundError, ParseError
 from registry.limits import SIGN_INTERVAL_MS
-from registry.log.merkle import consistency_proof, inclusion_proof
+from registry.log.merkle import RightEdge, consistency_proof, inclusion_proof
 from registry.log.tile import TILE_HEIGHT, TILE_WIDTH, TileContentError, encode_entry_bundle, tile_path
 from registry.services.rollback_guard import RollbackGuard
-from registry.services.sequencer import Sequencer
 from registry.services.signing import CheckpointSigner, LogRolledBackError, SignedHead
-from registry.storage.log import LogStore
 from registry.storage.tile_store import DatabaseTileStore
+from registry.storage.tree import TreeRows
 
 
 class TileNotFoundError(NotFoundError):
@@ -50,14 +50,23 @@ class NotSignedYetError(DependencyError):
     title = "No checkpoint has been signed yet"
 
 
+class TreeOwner(Protocol):
+    """Whoever appends to a log: the sequencer to the main log, the state map's writer to the state log."""
+
+    @property
+    def tree(self) -> RightEdge:
+        """The committed tree's compact range; a copy."""
+        ...
+
+
 class LogService:
-    """The log as readers see it."""
+    """A log as readers see it."""
 
     def __init__(
         self,
         *,
-        store: LogStore,
-        sequencer: Sequencer,
+        store: TreeRows,
+        sequencer: TreeOwner,
         signer: CheckpointSigner,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,6 +87,11 @@ class LogService:
     def origin(self) -> str:
         """The log's name."""
         return self.signer.note_signer.name
+
+    @property
+    def verifier_key(self) -> str:
+        """The key that signs its checkpoints, as a C2SP verifier key."""
+        return self.signer.note_signer.key.to_text()
 
     @property
     def signed_head(self) -> SignedHead:

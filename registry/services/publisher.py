@@ -22,7 +22,6 @@ from registry.services.cosigning import WitnessClient
 from registry.services.log import LogService, NotSignedYetError
 from registry.services.signing import SignedHead
 from registry.storage.engine import DATABASE_FAILURES
-from registry.storage.log import LogStore
 from registry.storage.publication import PublicationStore
 from registry.storage.tile_store import (
     FolderTileStore,
@@ -34,6 +33,7 @@ from registry.storage.tile_store import (
     published_head,
     write_tiles,
 )
+from registry.storage.tree import TreeRows
 
 _LOG = logging.getLogger(__name__)
 _IDLE_S = 0.5
@@ -59,7 +59,7 @@ class Publisher:
         self,
         *,
         log: LogService,
-        entries: LogStore,
+        entries: TreeRows,
         publications: PublicationStore,
         policy: WitnessPolicy | None = None,
         client: WitnessClient | None = None,

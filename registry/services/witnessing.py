@@ -82,7 +82,7 @@ class Witnessing:
 
     def describe(self) -> dict[str, Any]:
         """Return what ``/log.json`` says of witnesses."""
-        return _describe_policy(self.publisher.policy) | {
+        return describe_policy(self.publisher.policy) | {
             "witness": {"verifier_key": self.role.cosigner.key.to_text(), "logs": sorted(self.role.logs)},
         }
 
@@ -139,23 +139,16 @@ def open_witnessing(
     text = None if chosen.policy_file is None else _read(chosen.policy_file)
     policy = None if text is None else _checked(parse_policy(text), key)
     publications = PublicationStore(database)
-    try:
-        folder = None if chosen.tiles_dir is None else FolderTileStore(chosen.tiles_dir)
-    except OSError as error:
-        raise TilesFolderError(error.strerror or "") from error
-    if folder is not None:
-        log.guard.watch(FolderLookout(folder, key))
-    if policy is not None:
-        log.guard.watch(WitnessLookout(policy, key, HttpWitnessGet(time.monotonic)))
-    log.guard.look()
+    folder = open_folder(chosen.tiles_dir)
+    begin_guard(log, folder, policy)
     publisher = Publisher(
         log=log,
         entries=entries,
         publications=publications,
         policy=policy,
-        client=_client(chosen, policy, publications, log, clock, post or HttpWitnessPost(time.monotonic)),
+        client=open_client(chosen, policy, publications, log, clock, post),
         folder=folder,
-        description=orjson.dumps(describe_log(genesis) | _describe_policy(policy)),
+        description=orjson.dumps(describe_log(genesis) | describe_policy(policy)),
         interval_ms=chosen.interval_ms,
     )
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
@@ -164,20 +157,61 @@ def open_witnessing(
     return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000)
 
 
-def _client(
+def begin_guard(log: LogService, folder: FolderTileStore | None, policy: WitnessPolicy | None) -> None:
+    """Let a log's guard look wherever its heads are held, and look there now.
+
+    Args:
+        log: whose guard.
+        folder: that it is published in; None for none.
+        policy: whose witnesses are asked; None for nobody.
+    """
+    key = log.signer.note_signer.key
+    if folder is not None:
+        log.guard.watch(FolderLookout(folder, key))
+    if policy is not None:
+        log.guard.watch(WitnessLookout(policy, key, HttpWitnessGet(time.monotonic)))
+    log.guard.look()
+
+
+def open_folder(path: Path | None) -> FolderTileStore | None:
+    """Open a tile folder.
+
+    Args:
+        path: None for none.
+
+    Raises:
+        TilesFolderError: ``tiles_folder_unusable``.
+    """
+    try:
+        return None if path is None else FolderTileStore(path)
+    except OSError as error:
+        raise TilesFolderError(error.strerror or "") from error
+
+
+def open_client(
     chosen: WitnessSettings,
     policy: WitnessPolicy | None,
     publications: PublicationStore,
     log: LogService,
     clock: Clock,
-    post: WitnessPost,
+    post: WitnessPost | None = None,
 ) -> WitnessClient | None:
+    """Make the client that asks a policy's witnesses about a log; None where there is nobody to ask.
+
+    Args:
+        chosen: how patient it is.
+        policy: whom it asks.
+        publications: what they have cosigned.
+        log: proves its growth to them.
+        clock: near which a cosignature's time must lie.
+        post: how they are asked; None over HTTP.
+    """
     if policy is None or not policy.witnesses:
         return None
     return WitnessClient(
         policy.witnesses,
         known_sizes=publications.newest_cosigned,
-        post=post,
+        post=post or HttpWitnessPost(time.monotonic),
         prove=log.prove_growth,
         clock=clock,
         on_doubt=log.guard.look_at,
@@ -232,7 +266,8 @@ def _checked(policy: WitnessPolicy, key: NoteKey) -> WitnessPolicy:
     return policy
 
 
-def _describe_policy(policy: WitnessPolicy | None) -> dict[str, Any]:
+def describe_policy(policy: WitnessPolicy | None) -> dict[str, Any]:
+    """Return what is said of a policy: whose cosignatures, and the quorum."""
     if policy is None:
         return {"witnesses": [], "quorum": NONE}
     keys = [{"name": one.name, "verifier_key": one.key.to_text()} for one in policy.witnesses]

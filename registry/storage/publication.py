@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from dataclasses import dataclass
+
+from sqlalchemy import Table, func, select
 
 from registry.log.cosignature import Cosignature
 from registry.log.note import NoteSignature, parse_signature_lines
 from registry.storage.engine import Database
-from registry.storage.tables import COSIGNATURE, PUBLISHED, SIGNED
+from registry.storage.tables import (
+    COSIGNATURE,
+    PUBLISHED,
+    SIGNED,
+    STATE_COSIGNATURE,
+    STATE_PUBLISHED,
+    STATE_SIGNED,
+)
 from registry.storage.upsert import put_row
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationTables:
+    """Where a log keeps what became of its checkpoints."""
+
+    signed: Table
+    cosignature: Table
+    published: Table
+
+
+MAIN_LOG = PublicationTables(SIGNED, COSIGNATURE, PUBLISHED)
+STATE_LOG = PublicationTables(STATE_SIGNED, STATE_COSIGNATURE, STATE_PUBLISHED)
 
 
 class PublicationStore:
     """Cosignatures and the published size. Safe from any thread."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tables: PublicationTables = MAIN_LOG) -> None:
         self._database = database
+        self._signed, self._cosignature, self._published = tables.signed, tables.cosignature, tables.published
 
     def signed_note(self, size: int) -> bytes | None:
         """Return the note that this log signed at a size, without cosignatures, or None."""
         with self._database.read() as connection:
-            note = connection.scalar(select(SIGNED.c.note).where(SIGNED.c.size == size))
+            note = connection.scalar(select(self._signed.c.note).where(self._signed.c.size == size))
         return None if note is None else bytes(note)
 
     def save_cosignature(self, size: int, cosignature: Cosignature) -> None:
@@ -28,11 +51,12 @@ class PublicationStore:
         key = {"size": size, "signer": cosignature.key.to_text()}
         values = {"time_s": cosignature.time_s, "line": cosignature.line.to_line().encode("utf-8")}
         with self._database.write() as connection:
-            put_row(connection, COSIGNATURE, key, values, where=COSIGNATURE.c.time_s <= cosignature.time_s)
+            kept = self._cosignature
+            put_row(connection, kept, key, values, where=kept.c.time_s <= cosignature.time_s)
 
     def cosignatures(self, size: int) -> dict[str, NoteSignature]:
         """Return the cosignatures of a size by verifier key, sorted by it."""
-        query = select(COSIGNATURE.c.signer, COSIGNATURE.c.line).where(COSIGNATURE.c.size == size)
+        query = select(self._cosignature.c.signer, self._cosignature.c.line).where(self._cosignature.c.size == size)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         # Sorted here: a server sorts texts by the rules of some language.
@@ -44,21 +68,35 @@ class PublicationStore:
         Args:
             signer: its verifier key.
         """
-        query = select(COSIGNATURE.c.size).where(COSIGNATURE.c.signer == signer)
+        query = select(self._cosignature.c.size).where(self._cosignature.c.signer == signer)
         with self._database.read() as connection:
-            return connection.scalar(query.order_by(COSIGNATURE.c.size.desc()).limit(1)) or 0
+            return connection.scalar(query.order_by(self._cosignature.c.size.desc()).limit(1)) or 0
+
+    def oldest_over(self, index: int) -> int | None:
+        """Return the smallest size with a cosignature that contains an entry, else the smallest signed one, or None.
+
+        Args:
+            index: of the entry.
+        """
+        tables = self._cosignature, self._signed
+        with self._database.read() as connection:
+            for table in tables:
+                size = connection.scalar(select(func.min(table.c.size)).where(table.c.size > index))
+                if size is not None:
+                    return int(size)
+        return None
 
     def newest_time_s(self) -> int:
         """Return the newest time that any witness has put under a checkpoint, POSIX seconds; 0 for none."""
         with self._database.read() as connection:
-            return connection.scalar(select(func.max(COSIGNATURE.c.time_s))) or 0
+            return connection.scalar(select(func.max(self._cosignature.c.time_s))) or 0
 
     def published_size(self) -> int:
         """Return the size of the newest published checkpoint, 0 for none."""
         with self._database.read() as connection:
-            return connection.scalar(select(PUBLISHED.c.size)) or 0
+            return connection.scalar(select(self._published.c.size)) or 0
 
     def save_published(self, size: int) -> None:
         """Remember which checkpoint is published; a smaller size than before changes nothing."""
         with self._database.write() as connection:
-            put_row(connection, PUBLISHED, {"id": 1}, {"size": size}, where=PUBLISHED.c.size < size)
+            put_row(connection, self._published, {"id": 1}, {"size": size}, where=self._published.c.size < size)

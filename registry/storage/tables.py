@@ -285,6 +285,72 @@ class SplitViewRow(SQLModel, table=True):
     data: bytes
 
 
+class StateEntryRow(SQLModel, table=True):
+    """One entry of the state log; `covers` is the size of the main log that it is about."""
+
+    __tablename__ = "state_entry"
+
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    covers: int = Field(unique=True, sa_type=BigInteger)
+    leaf_hash: bytes
+    data: bytes
+
+
+class StateTileRow(SQLModel, table=True):
+    """A tile of the state log above level 0."""
+
+    __tablename__ = "state_tile"
+
+    level: int = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    data: bytes
+
+
+class StateSignedRow(SQLModel, table=True):
+    """A checkpoint of the state log that was signed: never two for one size."""
+
+    __tablename__ = "state_signed"
+
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    root: bytes
+    note: bytes
+
+
+class StateCosignatureRow(SQLModel, table=True):
+    """A witness's cosignature of a checkpoint of the state log."""
+
+    __tablename__ = "state_cosignature"
+
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    signer: str = Field(primary_key=True)
+    time_s: int = Field(sa_type=BigInteger)
+    line: bytes
+
+
+class StatePublishedRow(SQLModel, table=True):
+    """The size of the state log's newest published checkpoint; one row, which only goes up."""
+
+    __tablename__ = "state_published"
+
+    id: int = Field(primary_key=True)
+    size: int = Field(sa_type=BigInteger)
+
+
+class StateRow(SQLModel, table=True):
+    """What the state map says of a subject from the entry over `covers` leaves on; without a record: nothing any more.
+
+    Older versions go when no published entry rests on them. Can be rebuilt from the log.
+    """
+
+    __tablename__ = "state"
+
+    key: bytes = Field(primary_key=True)
+    covers: int = Field(primary_key=True, index=True, sa_type=BigInteger)
+    subject: str
+    digest: bytes | None
+    record: bytes | None
+
+
 def _table(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel adds it to table classes
     return table
@@ -314,3 +380,9 @@ PUBLISHED = _table(PublishedRow)
 WITNESSED_LOG = _table(WitnessedLogRow)
 WITNESS_NOTE = _table(WitnessNoteRow)
 SPLIT_VIEW = _table(SplitViewRow)
+STATE_ENTRY = _table(StateEntryRow)
+STATE_TILE = _table(StateTileRow)
+STATE_SIGNED = _table(StateSignedRow)
+STATE_COSIGNATURE = _table(StateCosignatureRow)
+STATE_PUBLISHED = _table(StatePublishedRow)
+STATE = _table(StateRow)

@@ -34,7 +34,7 @@ from registry.log.tile import (
     tiles_between,
 )
 from registry.log.witness import claimed_checkpoint
-from registry.storage.log import LogStore
+from registry.storage.tree import TreeRows
 
 CHECKPOINT = "checkpoint"
 _SUFFIX = ".new"
@@ -96,7 +96,7 @@ class DatabaseTileStore:
         store: the log.
     """
 
-    def __init__(self, store: LogStore) -> None:
+    def __init__(self, store: TreeRows) -> None:
         self._store = store
         self._checkpoint: bytes | None = None
 
@@ -194,7 +194,7 @@ class FolderTileStore:
             _sync_folder(one.parent)
 
 
-def write_tiles(target: TileStore, source: LogStore, *, old_size: int, size: int) -> None:
+def write_tiles(target: TileStore, source: TreeRows, *, old_size: int, size: int) -> None:
     """Publish every tile and bundle that a tree of this size has and a tree of the old size has not.
 
     Args:
@@ -255,7 +255,7 @@ def published_head(target: TileStore) -> Checkpoint | None:
         raise TilesAheadError("what lies there is no checkpoint") from error
 
 
-def differing_path(target: TileStore, source: LogStore, *, size: int) -> str | None:
+def differing_path(target: TileStore, source: TreeRows, *, size: int) -> str | None:
     """Return the first published file of a tree that is missing or holds other bytes than the log, or None.
 
     Args:
@@ -292,7 +292,7 @@ def _text(path: TilePath) -> str:
     return tile_path(path.level, path.index, width=path.width)
 
 
-def _from_tables(store: LogStore, path: TilePath) -> bytes | None:
+def _from_tables(store: TreeRows, path: TilePath) -> bytes | None:
     if path.level is not None:
         return store.tile(path.level, path.index, path.width)
     start = path.index * TILE_WIDTH

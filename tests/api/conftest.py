@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.registry import World, open_world
+from tests.support.state_map import publish_state
 
 
 @pytest.fixture
@@ -25,5 +26,5 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         opened.actors = {"alice": alice, "bob": bob}
         for document in (alice.vouch(bob.did), bob.vouch(alice.did, context="payments"), alice.passport()):
             assert opened.submit(document).status == 201
-        opened.registry.log.sign_if_grown()
+        publish_state(opened)
         yield opened

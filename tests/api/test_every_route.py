@@ -35,6 +35,8 @@ READS = {
     "/v1/standings": "application/json",
     "/v1/agents/{did}": "application/json",
     "/v1/agents/{did}/state": "application/json",
+    "/v1/agents/{did}/state?format=proof": "application/json",
+    "/v1/agents/{did}/age-proof": "application/json",
     "/v1/agents/{did}/continuity": "application/json",
     "/v1/agents/{did}/standing": "application/json",
     "/v1/agents/{did}/vouches": "application/json",
@@ -43,6 +45,8 @@ READS = {
     "/v1/agents/{did}/standing?format=credential": "application/vc",
     "/contexts/bonafides/v1": "application/ld+json",
     "/v1/events/{event}": "application/json",
+    "/v1/events/{event}/state": "application/json",
+    "/state/checkpoint": "text/plain; charset=utf-8",
     "/.well-known/did.jsonl": "text/jsonl; charset=utf-8",
     "/.well-known/did.json": "application/did+json",
     "/.well-known/authzen-configuration": "application/json",
@@ -51,6 +55,7 @@ READS = {
 }
 PUBLIC_LOG = (
     "/checkpoint",
+    "/state/checkpoint",
     "/log.json",
     "/tile/0/000.p/5",
     "/tile/entries/000.p/5",
@@ -122,6 +127,8 @@ def _example(route: APIRoute) -> str:
 
 # Answered in modules of their own: with a key only, or 404 where there are no witnesses, nothing was witnessed, no list was made.
 ELSEWHERE = (
+    "/state/tile/",
+    "/state/b/",
     "/status-lists/",
     "/v1/decisions/",
     "/v1/gateways",

@@ -332,6 +332,6 @@ def test_only_the_operator_says_what_is_witnessed(world: World) -> None:
 
 def test_the_monitoring_address_has_one_form(witness: World) -> None:
     """Anything but 64 lower-case hex digits is no address at all."""
-    for target in ("/state/checkpoint", f"/{'A' * 64}/checkpoint", f"/{'0' * 63}/checkpoint"):
+    for target in ("/other/checkpoint", f"/{'A' * 64}/checkpoint", f"/{'0' * 63}/checkpoint"):
         assert witness.web.get(target).code == "route_not_found"
     assert witness.web.get(f"/{'0' * 64}/checkpoint").code == "witness_note_not_found"

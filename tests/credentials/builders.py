@@ -29,6 +29,7 @@ from registry.credentials.issue_registry import (
     issue_release,
     issue_root_list,
 )
+from registry.credentials.issue_state import ReplayedMap, issue_log_replay, issue_state_log
 from registry.credentials.presentation import build_presentation, sign_presentation
 from tests.credentials.builders_evidence import EVIDENCE
 from tests.credentials.parties import (
@@ -219,6 +220,22 @@ def acceptance() -> dict[str, Any]:
     return issue_acceptance(signer=REGISTRY, origin=ORIGIN, accepted=accepted)
 
 
+def state_log() -> dict[str, Any]:
+    """Return the registry's word which log its state map is committed to."""
+    key = f"{ORIGIN}/state+d2a17a39+AeK7Zy8s0zC1n0gFZr1s4y1vLq0vJXHqJdQ2xw8m8kJA"
+    return issue_state_log(
+        signer=REGISTRY, origin=ORIGIN, state_log=f"{ORIGIN}/state", state_log_key=key, uuid=uuid(), now_ms=NOW_MS
+    )
+
+
+def log_replay() -> dict[str, Any]:
+    """Return an auditor's word what a replay came to."""
+    replayed = ReplayedMap(42, DIGESTS[0], "1", 16, DIGESTS[1])
+    return issue_log_replay(
+        signer=OWNER, registry_did=REGISTRY_DID, origin=ORIGIN, replayed=replayed, uuid=uuid(), now_ms=NOW_MS
+    )
+
+
 _OBSERVED: dict[str, Any] = {
     "id": "did:web:agents.example.com:bob",
     "keys": [
@@ -255,6 +272,8 @@ VALID: dict[str, tuple[Signer, Callable[[], dict[str, Any]]]] = {
     "release": (REGISTRY, lambda: issue_release(signer=REGISTRY, reason="cleared", **_STATE)),
     "agent_revocation": (OPERATOR, lambda: issue_agent_revocation(signer=OPERATOR, reason="fraud", **_STATE)),
     "acceptance": (REGISTRY, acceptance),
+    "state_log": (REGISTRY, state_log),
+    "log_replay": (OWNER, log_replay),
     **EVIDENCE,
 }
 

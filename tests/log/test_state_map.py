@@ -65,7 +65,7 @@ def test_equals_a_map_computed_anew(batches: list[dict[bytes, bytes | None]], de
         number = state_map.bucket_number(key, depth)
         assert written.prove(key) == MapProof(buckets[number], naive_path(rows, depth, number))
         assert written.get(key) == rows.get(key)
-    assert sorted(written.bucket_numbers()) == [number for number, bucket in enumerate(buckets) if bucket]
+    assert written.bucket_hashes() == {leaf_hash(bucket): number for number, bucket in enumerate(buckets) if bucket}
 
 
 @pytest.mark.parametrize("depth", [1, 2, 15, 16, 31, 32])
@@ -87,6 +87,17 @@ def test_presence_and_absence() -> None:
     for subject in SUBJECTS:
         assert verify(prove(subject), subject) == ROWS[subject_key(subject)]
     assert verify(prove(ABSENT), ABSENT) is None
+
+
+def test_a_copy_stays_as_it_was() -> None:
+    """What is changed in a map does not show in a copy made before, nor the other way round."""
+    one = StateMap(DEPTH, ROWS.items())
+    other = one.copy()
+    one.update({subject_key(ABSENT): bytes(32)})
+    assert (other.root, len(other)) == (MAP.root, len(MAP))
+    other.update(dict.fromkeys(ROWS))
+    assert one.get(subject_key(SUBJECTS[0])) == ROWS[subject_key(SUBJECTS[0])]
+    assert len(one) == len(MAP) + 1
 
 
 def test_update_names_the_changed_buckets() -> None:

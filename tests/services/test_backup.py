@@ -30,6 +30,7 @@ from tests.services.test_erasure import SECRET, erase, keys_of, openings, tell
 from tests.support.actor import Actor
 from tests.support.files import traces
 from tests.support.registry import World, open_world
+from tests.support.state_map import publish_state
 
 
 @pytest.fixture
@@ -117,6 +118,7 @@ def test_there_and_back(world: World, pair: tuple[Actor, Actor], tmp_path: Path)
 def test_every_table_is_kept_or_follows_from_the_log(world: World, pair: tuple[Actor, Actor], tmp_path: Path) -> None:
     """A new table is in backups unless somebody says why not, and the rows of each are those that there were."""
     tell(world, *pair)
+    publish_state(world)  # by itself that happens at any moment
     done = make_backup(world, tmp_path / "one.backup")
     assert not FROM_THE_LOG - set(SQLModel.metadata.tables)
     assert set(done.manifest.rows) == set(SQLModel.metadata.tables) - FROM_THE_LOG - NOT_KEPT
