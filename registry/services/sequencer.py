@@ -8,7 +8,7 @@ Where several processes share the database, each has such a writer, and a batch 
 the transaction, what the others appended is folded first, and the lock goes with the transaction, whatever becomes of
 the process. Between its turns a writer follows the log's tail.
 
-Spec: specs/history.md "Sequencing"; adr/0018
+Spec: specs/history.md "Sequencing"; adr/0021
 """
 
 from __future__ import annotations
