@@ -64,6 +64,10 @@ class LogReader(Protocol):
         """Return what the registry says of an agent's standing now, None where it does not know the agent."""
         ...
 
+    def events(self, did: str) -> dict[str, Any] | None:
+        """Return what the registry shows of an agent's newest entries, None where it does not know the agent."""
+        ...
+
     def did_file(self, path: str) -> bytes | None:
         """Return a file of a hosted DID at a path below the registry's URL, None where nothing is served."""
         ...

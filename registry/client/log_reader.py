@@ -25,6 +25,7 @@ _GONE: Final = 410
 _NO_COPIES: Final = {"Cache-Control": "no-cache"}  # a copy that a cache may keep is older than the checkpoint
 _LENGTH_BYTES: Final = 2
 _PAGE: Final = 100
+_EVENTS: Final = 20
 _MORE_THAN_LOGGED: Final = 10_000
 
 
@@ -134,8 +135,19 @@ class LogReader:
         Raises:
             RegistryError: as `Transport.get`.
         """
+        return self._known(f"/v1/agents/{did_segment(did)}/standing", context=context)
+
+    def events(self, did: str) -> dict[str, Any] | None:
+        """Return what the registry shows of an agent's newest entries, None where it does not know the agent.
+
+        Raises:
+            RegistryError: as `Transport.get`.
+        """
+        return self._known(f"/v1/agents/{did_segment(did)}/events", limit=_EVENTS)
+
+    def _known(self, path: str, **query: str | int | None) -> dict[str, Any] | None:
         try:
-            return self._transport.get(f"/v1/agents/{did_segment(did)}/standing", context=context)
+            return self._transport.get(path, **query)
         except RegistryRefusedError as error:
             if error.status == _NOT_FOUND:
                 return None

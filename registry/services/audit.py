@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from did_methods.errors import BonafidesError
@@ -32,6 +33,7 @@ from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.note import NoteKey, parse_note_key
 from registry.log.witness_policy import WitnessPolicy
+from registry.services.audit_chains import compare_chains
 from registry.services.audit_facts import read_facts
 from registry.services.audit_files import FileAudit
 from registry.services.audit_memory import AuditKeeper
@@ -306,6 +308,8 @@ class RegistryAudit:
         rows = list(self._reader.agents(expected=len(state.tables.agents)))
         pending = Pending(state, {str(row.get("did")): row for row in rows}, compare_listing(state, rows))
         self._ask(state, pending)
+        told = partial(self._progress, "histories")
+        self._findings.extend(compare_chains(self._reader, state, told))
         if pending.is_settled:
             return checkpoint
         if pending.differing:
