@@ -1,7 +1,7 @@
 """The keys that openings are sealed under, kept apart from the database so that destroying one destroys what it sealed.
 
 Two kinds lie in the folder: one key for each agent, and one for each event that has openings. Files ``agents/NN`` and
-``events/NNN`` hold records of 64 bytes: a digest, and the key that was drawn for it. A record never moves; a destroyed key
+``events/NN`` hold records of 64 bytes: a digest, and the key that was drawn for it. A record never moves; a destroyed key
 is overwritten with zeros where it stands, and the zeros stay, so that no new one is ever drawn in its place. Several
 processes may share the folder: who adds or destroys holds the file's lock.
 
@@ -17,7 +17,8 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,10 @@ from registry.errors import ConflictError, DependencyError
 _ID_BYTES: Final = 32
 _RECORD_BYTES: Final = _ID_BYTES + KEY_BYTES
 _DESTROYED: Final = bytes(KEY_BYTES)
-_AGENT_DIGITS: Final = 2
-_EVENT_DIGITS: Final = 3
-"""Hex digits in a file's name: 256 files for agents, 4,096 for events; a million events are 16 KB a file."""
+_DIGITS: Final = 2
+"""Hex digits in a file's name: 256 files of each kind; a million events are 250 KB a file."""
+_SYNCED_AT_ONCE: Final = 8
+"""Files of one batch: a file system writes several of them with one turn of its journal."""
 
 
 class OpeningsErasedError(ConflictError):
@@ -63,8 +65,8 @@ class ErasureKeys(Protocol):
         """
         ...
 
-    def event_key(self, event_id: bytes) -> bytes:
-        """Return an event's key, as `agent_key` does an agent's."""
+    def event_keys(self, event_ids: Collection[bytes]) -> dict[bytes, bytes]:
+        """Return the keys of events, as `agent_key` does an agent's; many cost little more than one."""
         ...
 
     def find(self, parties: tuple[str, ...], event_id: bytes) -> tuple[bytes, ...] | None:
@@ -92,11 +94,20 @@ class FolderErasureKeys:
 
     def agent_key(self, did: str) -> bytes:
         """See `ErasureKeys`."""
-        return self._take(self._agent_file(did), _digest(did))
+        name = _digest(did)
+        return _take(self._agent_file(did), {name})[name]
 
-    def event_key(self, event_id: bytes) -> bytes:
+    def event_keys(self, event_ids: Collection[bytes]) -> dict[bytes, bytes]:
         """See `ErasureKeys`."""
-        return self._take(self._event_file(event_id), event_id)
+        by_file: dict[Path, set[bytes]] = {}
+        for event_id in event_ids:
+            by_file.setdefault(self._event_file(event_id), set()).add(event_id)
+        if len(by_file) < 2:  # noqa: PLR2004 - one file needs no threads
+            found = [_take(path, names) for path, names in by_file.items()]
+        else:
+            with ThreadPoolExecutor(_SYNCED_AT_ONCE, "erasure-keys") as pool:
+                found = list(pool.map(_take, by_file.keys(), by_file.values()))
+        return {name: key for keys in found for name, key in keys.items()}
 
     def find(self, parties: tuple[str, ...], event_id: bytes) -> tuple[bytes, ...] | None:
         """See `ErasureKeys`."""
@@ -114,23 +125,10 @@ class FolderErasureKeys:
         return self._destroy(self._event_file(event_id), event_id)
 
     def _agent_file(self, did: str) -> Path:
-        return self.folder / "agents" / _digest(did).hex()[:_AGENT_DIGITS]
+        return self.folder / "agents" / _digest(did).hex()[:_DIGITS]
 
     def _event_file(self, event_id: bytes) -> Path:
-        return self.folder / "events" / event_id.hex()[:_EVENT_DIGITS]
-
-    def _take(self, path: Path, name: bytes) -> bytes:
-        key = _key_in(_read(path), name)
-        if key is None:
-            with _locked(path) as descriptor:
-                data = _whole_records(descriptor)
-                key = _key_in(data, name)  # another thread or process may have been first
-                if key is None:
-                    key = secrets.token_bytes(KEY_BYTES)
-                    _write_at(descriptor, len(data), name + key)
-        if key == _DESTROYED:
-            raise OpeningsErasedError
-        return key
+        return self.folder / "events" / event_id.hex()[:_DIGITS]
 
     def _destroy(self, path: Path, name: bytes) -> bool:
         if _key_in(_read(path), name) == _DESTROYED:
@@ -143,6 +141,26 @@ class FolderErasureKeys:
             else:
                 _write_at(descriptor, place + _ID_BYTES, _DESTROYED)
         return True
+
+
+def _take(path: Path, names: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return the keys of these names out of one file; those that are not there are drawn, and synced together."""
+    data = _read(path)
+    keys = {name: _key_in(data, name) for name in names}
+    if None in keys.values():
+        with _locked(path) as descriptor:
+            data = _whole_records(descriptor)
+            # Another thread or process may have been first.
+            keys = {name: _key_in(data, name) for name in names}
+            drawn = {name: secrets.token_bytes(KEY_BYTES) for name, key in keys.items() if key is None}
+            if drawn:
+                _write_at(descriptor, len(data), b"".join(name + key for name, key in drawn.items()))
+    else:
+        drawn = {}
+    found = {name: key for name, key in keys.items() if key is not None} | drawn
+    if _DESTROYED in found.values():
+        raise OpeningsErasedError
+    return found
 
 
 def _digest(did: str) -> bytes:

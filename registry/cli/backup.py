@@ -19,6 +19,16 @@ DatabaseUrl = Annotated[
 ]
 
 
+ErasureKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--erasure-keys",
+        envvar="BONAFIDES_ERASURE_KEYS_DIR",
+        help="The folder of erasure keys, where it was kept.  \\[default: in the data folder]",
+    ),
+]
+
+
 def backup(
     target: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="A new file; in a folder it gets a name.")],
     data: Data = None,
@@ -72,6 +82,7 @@ def restore(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do without the published log: then nothing is signed.")
     ] = False,
+    erasure_keys: ErasureKeys = None,
     keys: Annotated[Path | None, typer.Option("--keys", help="The file that --with-keys wrote.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +97,8 @@ def restore(
 
     if offline and source is not None:
         raise typer.BadParameter("either --from or --offline", param_hint="--offline")
-    settings, output = load_settings({"data_dir": data, "database_url": database}), Output(as_json=as_json)
+    flags = {"data_dir": data, "database_url": database, "erasure_keys_dir": erasure_keys}
+    settings, output = load_settings(flags), Output(as_json=as_json)
     place = Place(settings.data_dir, settings.database_url, settings.keys_dir, settings.erasure_keys_dir)
     began = time.monotonic()
     with progress_bar(output) as progress, _published(source) as published:

@@ -75,6 +75,15 @@ Record = Annotated[
         help="Where the signer remembers its last checkpoint, best on another disk.  \\[default: in the data folder]",
     ),
 ]
+ErasureKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--erasure-keys",
+        envvar="BONAFIDES_ERASURE_KEYS_DIR",
+        help="The folder of the keys that openings are sealed under, apart from the database and its backups.  "
+        "\\[default: in the data folder]",
+    ),
+]
 LogOrigin = Annotated[str | None, typer.Option("--log-origin", help="The log's name; pinned by the first start.")]
 
 
@@ -90,6 +99,7 @@ def serve(
     policy_dir: PolicyDir = None,
     log_origin: LogOrigin = None,
     tiles: Tiles = None,
+    erasure_keys: ErasureKeys = None,
     witness_policy: WitnessPolicy = None,
     witness_budget: WitnessBudget = None,
     signer_record: Record = None,
@@ -116,6 +126,7 @@ def serve(
         "policy_dir": policy_dir,
         "log_origin": log_origin,
         "tiles_dir": tiles,
+        "erasure_keys_dir": erasure_keys,
         "witness_policy": witness_policy,
         "witness_budget": witness_budget,
         "signer_record": signer_record,

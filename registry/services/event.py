@@ -32,10 +32,9 @@ from registry.history.statement import (
 from registry.services.authority import Authority
 from registry.services.hosting import HostingService
 from registry.services.observation import KEY_ERRORS, ObservationService
-from registry.services.openings import Openings
+from registry.services.openings import Openings, Told
 from registry.services.sequencer import Sequencer
 from registry.services.submission import Accepted, Outcome, Submission
-from registry.storage.opening import SealedOpening
 
 
 class EventFormError(ParseError):
@@ -84,7 +83,7 @@ class EventService:
         if isinstance(statement, RegistrationStatement):
             raise StatementKindError("agents register at POST /v1/agents")
         verified = self._verified_after_a_look(statement)
-        submission = Submission([verified], openings=self._seal(statement, disclosures))
+        submission = Submission([verified], openings=self._openings.seal(self._told(verified, disclosures)))
         (outcome,) = self._sequencer.submit(submission).result()
         assert isinstance(outcome, Accepted)
         return outcome
@@ -97,11 +96,12 @@ class EventService:
         """
         outcomes: list[Outcome | None] = []
         waiting: list[Statement | VerifiedStatement] = []
-        openings: list[SealedOpening] = []
+        told: list[Told] = []
         with self._batch_mutex:
             prepared_bodies = [
-                body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, openings) for body in bodies
+                body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, told) for body in bodies
             ]
+        openings = self._openings.seal(told)
         for prepared in prepared_bodies:
             if isinstance(prepared, BonafidesError):
                 outcomes.append(prepared)
@@ -118,7 +118,7 @@ class EventService:
         return self._authority.acceptance(accepted)
 
     def _prepare_for_batch(
-        self, body: dict[str, Any], openings: list[SealedOpening]
+        self, body: dict[str, Any], told: list[Told]
     ) -> Statement | VerifiedStatement | BonafidesError:
         try:
             statement, disclosures = self._prepare(body)
@@ -127,15 +127,20 @@ class EventService:
             if statement.event_id in self._state.tables.events:
                 return statement
             verified = self._verified(statement)
-            openings.extend(self._seal(statement, disclosures))
+            told.extend(self._told(verified, disclosures))
         except BonafidesError as error:
             return error
         return verified
 
-    def _seal(self, statement: Statement, disclosures: Sequence[Disclosure]) -> list[SealedOpening]:
-        if not isinstance(statement, CredentialStatement):
+    def _told(self, one: Statement | VerifiedStatement, disclosures: Sequence[Disclosure]) -> list[Told]:
+        """Return what is to be sealed of a statement; keys are drawn for verified ones only, or anybody could fill a disk."""
+        statement = one.statement if isinstance(one, VerifiedStatement) else one
+        if not disclosures or not isinstance(statement, CredentialStatement):
             return []
-        return self._openings.seal(statement.credential, disclosures)
+        if statement is one and not self._is_replay:
+            raise KeyNotFoundError("openings are taken once the signer's key is known: send the statement again")
+        self._openings.check_owned(statement.credential)
+        return [Told(statement.credential, disclosures)]
 
     def _prepare(self, body: dict[str, Any]) -> tuple[Statement, Sequence[Disclosure]]:
         if "event" not in body or "proof" in body:

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from did_methods.errors import DidError
@@ -29,6 +30,14 @@ from registry.storage.opening import OpeningStore, PlainOpening, SealedOpening
 _LOG = logging.getLogger(__name__)
 _PURPOSE: Final = b"bonafides/open/1"
 _PLAIN_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A verified statement with the openings that came beside it."""
+
+    credential: UnverifiedCredential
+    openings: Sequence[Disclosure]
 
 
 class Openings:
@@ -51,25 +60,39 @@ class Openings:
         if credential.event_id in tables.erased_events or any(did in tables.erased_agents for did in parties):
             raise OpeningsErasedError
 
-    def seal(self, credential: UnverifiedCredential, disclosures: Sequence[Disclosure]) -> list[SealedOpening]:
-        """Seal the openings of a verified statement; their keys are on the disk when this returns.
+    def seal(self, told: Sequence[Told]) -> list[SealedOpening]:
+        """Seal the openings of statements; their keys are on the disk when this returns.
+
+        Args:
+            told: what `check_owned` has let pass, each statement with its openings.
+
+        Raises:
+            OpeningsErasedError: ``openings_erased``, in the moment between.
+            ErasureKeysUnusableError: ``erasure_keys_unusable``.
+        """
+        pairs = [
+            (one.credential.event_id, self._owners(one.credential), [(each.digest, each.text) for each in one.openings])
+            for one in told
+        ]
+        return self._seal(pairs)
+
+    def check_owned(self, credential: UnverifiedCredential) -> None:
+        """Refuse openings that are nobody's here, and those that `check_wanted` refuses.
 
         Raises:
             AgentUnknownError: ``agent_unknown`` where nobody that it is about or from is registered: there is no one
                 whose openings they are, and strangers do not fill the folder of keys.
             OpeningsErasedError: ``openings_erased``.
-            ErasureKeysUnusableError: ``erasure_keys_unusable``.
         """
-        if not disclosures:
-            return []
         self.check_wanted(credential)
-        genesis, parties = self._state.head.genesis, self._parties(credential)
-        if genesis is None or genesis.profile != "replay":  # a replay's batch may register them on the way
-            parties = tuple(did for did in parties if did in self._state.tables.agents)
-        if not parties:
+        if not self._owners(credential):
             raise AgentUnknownError("nobody that these openings belong to is registered")
-        pairs = [(one.digest, one.text) for one in disclosures]
-        return self._seal(credential.event_id, parties, pairs)
+
+    def _owners(self, credential: UnverifiedCredential) -> tuple[str, ...]:
+        genesis, parties = self._state.head.genesis, self._parties(credential)
+        if genesis is not None and genesis.profile == "replay":  # a replay's batch may register them on the way
+            return parties
+        return tuple(did for did in parties if did in self._state.tables.agents)
 
     def of_event(self, event_id: bytes) -> list[str]:
         """Return the disclosures kept for an event, as far as their keys exist."""
@@ -108,17 +131,20 @@ class Openings:
         agents = self._state.tables.agents
         parties = tuple(party.did for party in parse_leaf(entry.data).parties if party.did in agents)
         try:
-            return self._seal(one.event_id, parties, [(one.digest, one.disclosure)])
+            return self._seal([(one.event_id, parties, [(one.digest, one.disclosure)])])
         except OpeningsErasedError:
             return []
 
-    def _seal(self, event_id: bytes, parties: tuple[str, ...], pairs: Sequence[tuple[str, str]]) -> list[SealedOpening]:
-        keys = (*(self._keys.agent_key(did) for did in parties), self._keys.event_key(event_id))
-        key, sealed = _combine(keys, event_id), []
-        for digest, text in pairs:
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            data = seal_under(key, text.encode(), nonce=nonce, belongs_to=_belongs_to(event_id, digest))
-            sealed.append(SealedOpening(event_id, digest, parties, nonce + data))
+    def _seal(self, told: Sequence[tuple[bytes, tuple[str, ...], Sequence[tuple[str, str]]]]) -> list[SealedOpening]:
+        agents = {did: self._keys.agent_key(did) for did in {did for _, parties, _ in told for did in parties}}
+        events = self._keys.event_keys([event_id for event_id, _, _ in told])
+        sealed = []
+        for event_id, parties, pairs in told:
+            key = _combine((*(agents[did] for did in parties), events[event_id]), event_id)
+            for digest, text in pairs:
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                data = seal_under(key, text.encode(), nonce=nonce, belongs_to=_belongs_to(event_id, digest))
+                sealed.append(SealedOpening(event_id, digest, parties, nonce + data))
         return sealed
 
     def _parties(self, credential: UnverifiedCredential) -> tuple[str, ...]:

@@ -35,7 +35,12 @@ class ServerProcess:
         data: its folder.
         database: its URL; None keeps it in the folder.
         prelude: Python that runs before it starts.
+
+    Attributes:
+        told: what it wrote on both its streams after it had said where it is; known once it was killed.
     """
+
+    told = b""
 
     def __init__(self, data: Path, *, database: str | None = None, prelude: str = "") -> None:
         options = ["serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data)]
@@ -72,7 +77,7 @@ class ServerProcess:
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it as a crash does: no handler runs, nothing is flushed."""
+        """End it as a crash does: no handler runs, nothing is flushed; `told` has what it wrote meanwhile."""
         self._process.send_signal(signal.SIGKILL)
-        self._process.communicate()
+        self.told = b"".join(self._process.communicate())
         assert self._process.returncode == -signal.SIGKILL

@@ -133,13 +133,15 @@ def test_an_altered_row_opens_nothing(
 
 
 def test_strangers_fill_no_folder_of_keys(world: World, pair: tuple[Actor, Actor], tmp_path: Path) -> None:
-    """Openings of somebody who is not registered are refused before a key is drawn."""
+    """Openings of nobody who is registered, or beside a signature that cannot be verified, are refused before a key is drawn."""
     mallory, eve = world.short_lived("mallory"), world.short_lived("eve")
     opening = make_disclosure("note", SECRET, salt=b"s" * 32)
     body = {"event": mallory.vouch(eve.did, commitments=[opening.digest]), "openings": [opening.text]}
     assert world.submit(body).code == "agent_unknown"
+    unseen = world.hosted("unseen").vouch(pair[0].did, commitments=[opening.digest])
+    (result,) = world.batch([{"event": unseen, "openings": [opening.text]}]).json["results"]
+    assert result["problem"]["code"] == "key_not_found"
     assert not (tmp_path / "data" / "erasure-keys").exists()
-    assert pair
 
 
 # ---------------------------------------------------------------- erasing
