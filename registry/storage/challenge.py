@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select
 
 from registry.errors import LimitError
 from registry.limits import CHALLENGE_LIFETIME_MS, OUTSTANDING_CHALLENGES, OUTSTANDING_CHALLENGES_PER_SOURCE
-from registry.storage.engine import Database
+from registry.storage.engine import Database, is_storable
 from registry.storage.tables import CHALLENGE
 
 NEVER: Final = -1
@@ -147,7 +147,7 @@ class SqlChallenges:
 
     def expires_ms(self, challenge: str) -> int:
         """Return when a challenge ends; see `ChallengeStore.expires_ms`."""
-        if not _is_storable(challenge):
+        if not is_storable(challenge):
             return NEVER
         query = select(CHALLENGE.c.expires_ms).where(CHALLENGE.c.challenge == challenge, CHALLENGE.c.book == self._book)
         with self._database.read() as connection:
@@ -156,7 +156,7 @@ class SqlChallenges:
 
     def take(self, challenge: str) -> int:
         """Forget a challenge; see `ChallengeStore.take`."""
-        if not _is_storable(challenge):
+        if not is_storable(challenge):
             return NEVER
         taken = delete(CHALLENGE).where(CHALLENGE.c.challenge == challenge, CHALLENGE.c.book == self._book)
         with self._database.write() as connection:
@@ -205,11 +205,6 @@ class FetchedChallenges:
     def at_hand(self) -> ChallengeStore:
         """Return these; see `ChallengeStore.at_hand`."""
         return self
-
-
-def _is_storable(challenge: str) -> bool:
-    """Say whether a challenge of a stranger can be asked for at all: ours are short and plain."""
-    return challenge.isascii() and "\0" not in challenge
 
 
 def _check_room(kept: int, of_source: int) -> None:

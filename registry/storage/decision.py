@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 
-from registry.storage.engine import Database
+from registry.storage.engine import Database, is_storable
 from registry.storage.tables import DECISION
 
 
@@ -56,6 +56,8 @@ class DecisionStore:
 
     def find(self, evaluation_id: str) -> DecisionRecord | None:
         """Return a record, or None."""
+        if not is_storable(evaluation_id):
+            return None
         columns = (
             DECISION.c.evaluation_id,
             DECISION.c.time_ms,

@@ -284,6 +284,18 @@ def shared_database_name(url: str) -> str | None:
     return f"postgresql://{parsed.host or ''}{port}/{parsed.database or ''}"
 
 
+def is_storable(text_: str) -> bool:
+    """Say whether a text of a stranger can be looked for on every engine: NUL and half a pair of surrogates cannot.
+
+    Args:
+        text_: for example a name out of an address.
+    """
+    try:
+        return b"\0" not in text_.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def lock_number(name: str) -> int:
     """Return the number of an advisory lock: 64 bits, signed, of a hash that no other program of the database shares.
 

@@ -22,7 +22,7 @@ from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json
 from registry.credentials.status_list import read_bits, write_bits
 from registry.limits import STATUS_LIST_ENTRIES, STATUS_LIST_FILLED
-from registry.storage.engine import CHANGES, Database
+from registry.storage.engine import CHANGES, Database, is_storable
 from registry.storage.tables import STATUS_CHANGE, STATUS_ENTRY, STATUS_LIST
 from registry.storage.upsert import add_row
 
@@ -165,8 +165,8 @@ class StatusStore:
             .join(STATUS_LIST, STATUS_LIST.c.number == STATUS_ENTRY.c.list_number)
             .where(STATUS_LIST.c.name == place.shard, STATUS_ENTRY.c.position == place.position)
         )
-        if "\0" in place.shard:
-            return None  # a server refuses to be asked for such a text
+        if not is_storable(place.shard):
+            return None
         with self._mutex, self._database.read() as connection:
             found = connection.scalar(query)
             if found is not None and place.shard not in self._shards:

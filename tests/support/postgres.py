@@ -47,14 +47,48 @@ class PostgresServer:
     Attributes:
         folder: of its files and its socket.
         port: on the loopback address, and in the socket's name.
+        command: that runs it.
+        account: that it runs under; None is ours.
         process: the postmaster.
     """
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    command: list[str]
+    account: pwd.struct_passwd | None
+    process: subprocess.Popen[bytes] = field(init=False)
     _template: str = field(default="", init=False)
     _emptied: str = field(default="", init=False)
+
+    def start(self) -> None:
+        """Start it, or start it again with the same files and address; it takes connections when this returns."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **_run_as(self.account),
+            )
+        end = time.monotonic() + START_S
+        while True:
+            try:
+                self.admin().close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < end, self.told()
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End its connections, then itself."""
+        self.process.send_signal(signal.SIGINT)  # what the server calls a fast stop
+        self.process.wait(START_S)
+
+    def told(self) -> str:
+        """Return what the server said last."""
+        return (self.folder / "server.log").read_text(errors="replace")[-2_000:]
 
     def url(self, name: str) -> str:
         """Return the URL of a database over the socket, where no password is asked."""
@@ -66,7 +100,7 @@ class PostgresServer:
 
     def admin(self) -> psycopg.Connection[Any]:
         """Connect as the superuser; of a server that has ended, say what it said last."""
-        assert self.process.poll() is None, (self.folder / "server.log").read_text(errors="replace")[-2_000:]
+        assert self.process.poll() is None, self.told()
         return psycopg.connect(host=str(self.folder), port=self.port, user=USER, dbname="postgres", autocommit=True)
 
     def empty_database(self, more: str = "") -> str:
@@ -142,12 +176,12 @@ def running_server(**settings: str) -> Iterator[PostgresServer]:
             os.chown(folder, account.pw_uid, account.pw_gid)
         binaries = _readable(programs(), folder, account)
         _make_cluster(binaries, folder, account)
-        server = _start(binaries, folder, account, _SETTINGS | settings)
+        server = _server(binaries, folder, account, _SETTINGS | settings)
+        server.start()
         try:
             yield server
         finally:
-            server.process.send_signal(signal.SIGINT)  # a fast stop: it ends its connections, then itself
-            server.process.wait(START_S)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -187,25 +221,12 @@ def _make_cluster(binaries: Path, folder: Path, account: pwd.struct_passwd | Non
     assert done.returncode == 0, done.stderr
 
 
-def _start(binaries: Path, folder: Path, account: pwd.struct_passwd | None, settings: dict[str, str]) -> PostgresServer:
+def _server(
+    binaries: Path, folder: Path, account: pwd.struct_passwd | None, settings: dict[str, str]
+) -> PostgresServer:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-p", str(port)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **_run_as(account)
-        )
-    server = PostgresServer(folder, port, process)
-    end = time.monotonic() + START_S
-    while True:
-        try:
-            server.admin().close()
-        except psycopg.OperationalError:
-            told = (folder / "server.log").read_text(errors="replace")
-            assert process.poll() is None, told
-            assert time.monotonic() < end, told
-            time.sleep(0.02)
-        else:
-            return server
+    return PostgresServer(folder, port, command, account)

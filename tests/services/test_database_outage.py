@@ -1,0 +1,54 @@
+"""A database server that goes away and comes back: what every door says meanwhile, and that nothing is lost of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresServer, running_server
+from tests.support.publication import wait_for
+from tests.support.registry import GATEWAY, OPERATOR, World, event_text, open_world
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """Run a server that the test may stop."""
+    with running_server() as running:
+        yield running
+
+
+def _codes(world: World, event: str) -> dict[str, tuple[int, str]]:
+    calls = {
+        "read": world.web.get(f"/v1/events/{event}"),
+        "challenge": world.web.post("/v1/challenges"),
+        "gateway": world.web.post("/v1/gateways", {"name": "another"}, headers=OPERATOR),
+        "record": world.web.get("/v1/decisions/none", headers=GATEWAY),
+    }
+    return {name: (answer.status, str(answer.json.get("code", ""))) for name, answer in calls.items()}
+
+
+def test_a_server_that_is_away_for_a_while(server: PostgresServer, tmp_path: Path) -> None:
+    """Doors that need it answer 503 with its code, the others go on; when it is back so is everything, without a restart."""
+    with open_world(tmp_path, database_url=server.url(server.empty_database())) as world:
+        alice, bob = world.agent("alice"), world.agent("bob")
+        vouch = alice.vouch(bob.did)
+        assert world.submit(vouch).status == 201
+        size = world.size
+        server.stop()
+        found = _codes(world, event_text(vouch))
+        assert set(found.values()) == {(503, "database_unavailable")}
+        assert world.web.get("/healthz").status == 200
+        refused = world.submit(bob.vouch(alice.did))
+        assert refused.status == 503
+        assert refused.json["code"] in ("database_unavailable", "commit_failed")
+        decided = world.decide(alice.request("read"))  # recorded once the database is back
+        assert world.registry.recorder.waiting >= 1
+        server.start()
+        wait_for(lambda: world.submit(bob.vouch(alice.did)).status == 201)
+        assert world.size == size + 1
+        wait_for(lambda: world.registry.recorder.waiting == 0)
+        kept = world.registry.decision_store.find(str(decided["context"]["evaluation_id"]))
+        assert kept is not None
+        assert {status for status, _ in _codes(world, event_text(vouch)).values()} == {200, 201, 404}
