@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -20,16 +19,15 @@ from did_methods.errors import BonafidesError
 from registry.audit.acceptance import check_acceptance, promised_indices
 from registry.audit.finding import Finding, make_finding, refusal_finding, sort_findings
 from registry.audit.log_audit import LogAudit, SignatureVerifier
+from registry.audit.observer import LeafObserver
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
-from registry.audit.standing import Answer, compare_listing, compare_standing, contexts_of
 from registry.audit.structure import StructureAudit
 from registry.audit.tree_audit import Remembered, UpperTile
 from registry.audit.witness_times import WitnessTimes
 from registry.credentials.model import UnverifiedCredential
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import LogState
-from registry.limits import CLOCK_WINDOW_MS
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.note import NoteKey, parse_note_key
 from registry.log.witness_policy import WitnessPolicy
@@ -37,10 +35,9 @@ from registry.services.audit_chains import compare_chains
 from registry.services.audit_facts import read_facts
 from registry.services.audit_files import FileAudit
 from registry.services.audit_memory import AuditKeeper
-from registry.services.audit_pending import Pending
+from registry.services.audit_standings import StandingAudit
 from registry.services.audit_witnesses import check_age, known_witnesses
 
-ASKED_AT_ONCE: Final = 8
 PAUSE_S: Final = 0.25
 PATIENCE_S: Final = 5.0
 DID_LOGS: Final = 10_000
@@ -124,10 +121,11 @@ class RegistryAudit:
         self._is_stopped = is_stopped
         self._keeper = None if keep is None else keep(self._key, reader)
         self._times = WitnessTimes()
+        self._observers: tuple[LeafObserver, ...] = (self._times,)
         self._audit = self._begin()
         self._findings: list[Finding] = list(found)
-        self._standings = 0
-        self._files = FileAudit(reader, plan.did_logs, lambda done, total: self._progress("did files", done, total))
+        self._standings = StandingAudit(reader, now_ms, partial(self._progress, "standings"))
+        self._files = FileAudit(reader, plan.did_logs, partial(self._progress, "did files"))
 
     def run(self) -> AuditReport:
         """Audit.
@@ -185,7 +183,7 @@ class RegistryAudit:
             remembered=remembered,
             wanted=promised_indices(self._plan.acceptances),
             verifier=self._verifier,
-            observers=(self._times,),
+            observers=self._observers,
         )
 
     def _resume(self, checkpoint: VerifiedCheckpoint) -> None:
@@ -213,12 +211,14 @@ class RegistryAudit:
             checkpoint=checkpoint,
             entries=self._audit.size,
             folded=self._audit.folded,
-            standings=self._standings,
+            standings=self._standings.compared,
             did_logs=self._files.compared,
             acceptances=len(self._plan.acceptances),
             witnesses=self._times.witnesses,
             witnessed=self._times.ranges(self._audit.size),
-            findings=sort_findings([*self._audit.findings, *self._findings, *self._files.findings, *more]),
+            findings=sort_findings(
+                [*self._audit.findings, *self._findings, *self._standings.findings, *self._files.findings, *more]
+            ),
             state=self._audit.state,
         )
 
@@ -304,81 +304,37 @@ class RegistryAudit:
         if not whole or not self._audit.is_sound:
             self._findings.append(make_finding("not_compared", "the log does not fold to its end"))
             return checkpoint
-        state = self._audit.state
-        rows = list(self._reader.agents(expected=len(state.tables.agents)))
-        pending = Pending(state, {str(row.get("did")): row for row in rows}, compare_listing(state, rows))
-        self._ask(state, pending)
+        standings = self._standings
+        standings.compare(self._audit.state)
         told = partial(self._progress, "histories")
-        self._findings.extend(compare_chains(self._reader, state, told))
-        if pending.is_settled:
+        self._findings.extend(compare_chains(self._reader, self._audit.state, told))
+        if not standings.is_open:
             return checkpoint
-        if pending.differing:
+        if standings.lists_more:
             # What the list showed is under a checkpoint after the next tick.
             time.sleep(min(PAUSE_S * 2, self._plan.patience_s))
-        newer = self._checkpoint_of(pending.target)
+        newer = self._checkpoint_of(standings.target)
         if newer.checkpoint.size > self._audit.size:
-            self._read_up_to(newer, lambda leaf: self._catch_up(pending, leaf))
-        self._findings.extend(pending.differing.values())
-        if newer.checkpoint.size < pending.target:
-            found = newer.checkpoint.size
-            self._findings.append(make_finding("checkpoint_lags", expected=pending.target, found=found))
+            self._read_up_to(newer, lambda leaf: standings.read_on(leaf, self._settled))
+        standings.finish(newer.checkpoint.size)
         return newer
 
-    def _ask(self, state: LogState, pending: Pending) -> None:
-        """Ask for every standing; compare what is about the log as read, and keep what is about a longer one."""
-        questions = [(did, context) for did in state.tables.agents for context in contexts_of(state, did)]
-        size = state.head.size
-        with ThreadPoolExecutor(ASKED_AT_ONCE, "audit") as pool:
-            for done, answer in enumerate(pool.map(self._question, questions), 1):
-                self._progress("standings", done, len(questions))
-                about = answer.tree_size
-                if about is not None and about > size:
-                    pending.later.setdefault(about, []).append(answer)
-                elif about is not None and about < size:
-                    found = make_finding("standing_stale", did=answer.did, expected=size, found=about)
-                    self._findings.append(found)
-                else:
-                    self._judge(state, answer)
-
-    def _question(self, question: tuple[str, str | None]) -> Answer:
-        did, context = question
-        return Answer(did, context, self._reader.standing(did, context))
-
-    def _judge(self, state: LogState, answer: Answer) -> None:
-        self._standings += 1
-        found = compare_standing(state, answer, not_after_ms=self._now_ms() + CLOCK_WINDOW_MS)
-        if found is not None:
-            self._findings.append(found)
-
-    def _catch_up(self, pending: Pending, leaf: SequencedLeaf) -> None:
-        """After a leaf that was logged meanwhile: compare what was said of the log with this leaf as its last."""
-        answers = pending.later.pop(leaf.index + 1, [])
-        touched = [party.did for party in leaf.parties if party.did in pending.differing]
-        if not answers and not touched:
-            return
+    def _settled(self) -> LogState:
         self._audit.settle()
-        for answer in answers:
-            self._judge(self._audit.state, answer)
-        for did in touched:
-            pending.compare_again(did)
+        return self._audit.state
 
     def _compare_files(self, checkpoint: VerifiedCheckpoint, *, whole: bool) -> VerifiedCheckpoint:
         """Compare the files of hosted DIDs; returns the checkpoint up to which the log was read for it."""
         if not self._compares or not whole or not self._audit.is_sound:
             return checkpoint
         audit, files = self._audit, self._files
-
-        def settled() -> LogState:
-            audit.settle()
-            return audit.state
-
         files.compare(audit.hosted, audit.state)
         if files.is_open:
             # What a file showed is under a checkpoint after the next tick.
             time.sleep(min(PAUSE_S * 2, self._plan.patience_s))
             checkpoint = self._checkpoint()
             if checkpoint.checkpoint.size > audit.size:
-                self._read_up_to(checkpoint, lambda leaf: files.read_on(leaf, audit.hosted, settled))
+                self._read_up_to(checkpoint, lambda leaf: files.read_on(leaf, audit.hosted, self._settled))
         files.finish()
         return checkpoint
 
