@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,7 +56,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path(".bonafides")
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)  # may hold a password
     public_url: str = ""
     origin: str | None = None
     dev: bool = False

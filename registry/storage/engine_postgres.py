@@ -34,7 +34,6 @@ from registry.limits import (
 from registry.storage.engine import (
     MIGRATION,
     SEQUENCING,
-    CommitUnknownError,
     DatabaseDriverError,
     DatabaseEncodingError,
     DatabaseLockError,
@@ -107,13 +106,13 @@ class PostgresDatabase:
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         """Hold an advisory lock in a transaction that writes nothing; see `Database.exclusive`."""
-        try:
-            with _transaction(self._holders, _HOLD) as connection:
-                _lock(connection, f"exclusive/{name}")
-                yield
-                connection.execute(text("SELECT 1"))  # fails where the server has ended the holder
-        except CommitUnknownError as error:
-            raise DatabaseLockError("the lock was lost while it was held") from error
+        with _transaction(self._holders, _HOLD) as connection:
+            _lock(connection, f"exclusive/{name}")
+            yield
+            try:
+                connection.execute(text("SELECT 1"))
+            except DBAPIError as error:  # the server has ended the holder: it stood still, or the connection was lost
+                raise DatabaseLockError("the lock was lost while it was held") from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

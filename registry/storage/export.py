@@ -26,8 +26,9 @@ from registry.storage.tables import ENTRY, PLAIN_OPENING, SIGNED
 
 FROM_THE_LOG: Final = frozenset({"entry", "party", "tile", "did_entry", "head", "snapshot"})
 """Tables that follow from the entries."""
-NOT_KEPT: Final = frozenset({"plain_opening", "pending"})
-"""Openings in the open, which must not be copied; statements that nobody was told are taken."""
+NOT_KEPT: Final = frozenset({"plain_opening", "pending", "challenge"})
+"""Openings in the open, which must not be copied; statements that nobody was told are taken; challenges, which a restore
+would make answerable a second time."""
 
 _ROWS: Final = 1_000
 _PORTION_BYTES: Final = 4 << 20
