@@ -441,6 +441,7 @@ GOSSIP_PER_SOURCE_HOUR: Annotated[
 GOSSIP_PER_MINUTE: Annotated[
     int, Limit("requests per minute", "gossip and cosigning, all sources together: a signature check and a write each")
 ] = 6_000
+TILES_KEPT: Annotated[int, Limit("tiles", "full tiles of 8 KiB in memory, for auditors who read the same ones")] = 512
 BUNDLES_COMPRESSED: Annotated[
     int, Limit("bundles", "full entry bundles kept compressed, a few MiB: a reader of the whole log comes once")
 ] = 32

@@ -14,9 +14,11 @@ suites    a proof of anybody's 1 KB credential, key looked up, in eddsa-jcs-2022
           scripts/test --full has installed it (scripts/bench_suites.py; goal: ahead)
 audit     the structure and the content of a folder of tiles, beside bare hashing and bare signatures (scripts/bench_audit.py;
           goal: 50,000 entries a second for the structure)
+log       batches taken in this process beside a bare pipeline, single events and tiles over HTTP beside their routes, two
+          replicas on PostgreSQL beside bare commits, and a take-over (scripts/bench_log.py has the goals)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|identity|status|suites|audit|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|status|suites|audit|log|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -275,7 +277,7 @@ def bench_identity(seconds: float) -> dict[str, Any]:
 
 
 def bench_script(name: str, seconds: float) -> dict[str, Any]:
-    """Status lists, proof suites or audits, as scripts/bench_status.py, bench_suites.py and bench_audit.py measure them."""
+    """Status lists, proof suites, audits or the log, as the script of that name measures them."""
     command = [sys.executable, str(ROOT / f"scripts/bench_{name}.py"), "--seconds", str(min(seconds, 1.0))]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return dict(found[name])
@@ -303,7 +305,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
-    if name in {"identity", "status", "suites", "audit"}:
+    if name in {"identity", "status", "suites", "audit", "log"}:
         return "\n".join(f"{name:9} {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
@@ -318,7 +320,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "audit", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "audit", "log", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -336,6 +338,7 @@ def main() -> int:
         "status": lambda: bench_script("status", arguments.seconds),
         "suites": lambda: bench_script("suites", arguments.seconds),
         "audit": lambda: bench_script("audit", arguments.seconds),
+        "log": lambda: bench_script("log", arguments.seconds),
         "start": bench_start,
     }
     figures = {}

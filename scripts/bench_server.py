@@ -1,7 +1,8 @@
 """The registry that scripts/bench.py measures: the real application with one more address, the ceiling.
 
 `POST /bench/route` reads its body through the same function as the decision door and returns the bytes that were put
-there with `PUT /bench/route`; `GET /bench/route` returns them unasked. Same process, same middleware, no decision.
+there with `PUT /bench/route`; `GET /bench/route` returns them unasked, and `GET /bench/file` as Starlette serves a file.
+Same process, same middleware, no decision.
 Never part of a registry.
 """
 
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -24,12 +26,13 @@ from registry.config import load_settings  # noqa: E402
 from registry.limits import DECISION_BODY_BYTES  # noqa: E402
 
 
-def add_ceiling(app: FastAPI) -> None:
+def add_ceiling(app: FastAPI, file: Path) -> None:
     """Add the routes that the doors are compared with."""
     kept = {"answer": b"{}"}
 
     async def put_answer(request: Request) -> Response:
         kept["answer"] = await read_body(request, max_bytes=DECISION_BODY_BYTES)
+        await run_in_threadpool(file.write_bytes, kept["answer"])
         return Response(b"", 204)
 
     async def post_route(request: Request) -> Response:
@@ -39,6 +42,10 @@ def add_ceiling(app: FastAPI) -> None:
     async def get_route(_request: Request) -> Response:
         return Response(kept["answer"], 200, NO_STORE, "application/json")
 
+    async def get_file(_request: Request) -> Response:
+        return FileResponse(file, media_type="application/octet-stream")
+
+    app.add_api_route("/bench/file", get_file, methods=["GET"])
     app.add_api_route("/bench/route", get_route, methods=["GET"])
     app.add_api_route("/bench/route", put_answer, methods=["PUT"])
     app.add_api_route("/bench/route", post_route, methods=["POST"])
@@ -49,10 +56,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("port", type=int)
+    parser.add_argument(
+        "--replay", action="store_true", help="a replay registry: no leaf budgets, log time from events"
+    )
+    parser.add_argument("--database", help="its URL; in the data folder by default")
     arguments = parser.parse_args()
-    settings = load_settings({"data_dir": arguments.data, "port": arguments.port, "dev": "1"}, {})
-    app = make_app(settings)
-    add_ceiling(app)
+    chosen = {"data_dir": arguments.data, "port": arguments.port, "dev": "1"}
+    chosen |= {"profile": "replay"} if arguments.replay else {}
+    chosen |= {"database_url": arguments.database} if arguments.database else {}
+    app = make_app(load_settings(chosen, {}))
+    add_ceiling(app, arguments.data / "bench.answer")
     uvicorn.run(
         app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False, proxy_headers=False,
         server_header=False, ws="none",

@@ -18,8 +18,9 @@ from registry.api.event import EventNotFoundError
 from registry.api.state import ApiState, state_of
 from registry.api.wire import json_response
 from registry.errors import NotFoundError
+from registry.limits import TILES_KEPT
 from registry.log.proof import ProofFile, encode_proof_file
-from registry.log.tile import TILE_WIDTH, parse_tile_path
+from registry.log.tile import TILE_WIDTH, TilePath, parse_tile_path
 from registry.services.log import EntryNotFoundError
 from registry.services.witnessing import describe_end, describe_log
 
@@ -69,14 +70,26 @@ async def get_tile(request: Request, path: str) -> Response:
     log = state_of(request).registry.log
     tile = parse_tile_path(f"tile/{path}")
     if tile.level is not None:
-        data = await run_in_threadpool(log.tile, tile.level, tile.index, tile.width)
-        return Response(data, 200, FOREVER, "application/octet-stream")
+        return Response(await _tile(state_of(request), tile.level, tile), 200, FOREVER, "application/octet-stream")
     if not _takes_gzip(request):
         data = await run_in_threadpool(log.entry_bundle, tile.index, tile.width)
         return Response(data, 200, FOREVER | {"Vary": "Accept-Encoding"}, "application/octet-stream")
     packed = await run_in_threadpool(_packed_bundle, request.app.state.api, tile.index, tile.width)
     headers = FOREVER | {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
     return Response(packed, 200, headers, "application/octet-stream")
+
+
+async def _tile(api: ApiState, level: int, tile: TilePath) -> bytes:
+    """Return a tile; full ones never change, and are kept."""
+    kept = api.full_tiles.get((level, tile.index)) if tile.width == TILE_WIDTH else None
+    if kept is not None:
+        return kept
+    data = await run_in_threadpool(api.registry.log.tile, level, tile.index, tile.width)
+    if tile.width == TILE_WIDTH:
+        if len(api.full_tiles) >= TILES_KEPT:
+            del api.full_tiles[next(iter(api.full_tiles))]
+        api.full_tiles[level, tile.index] = data
+    return data
 
 
 def _takes_gzip(request: Request) -> bool:

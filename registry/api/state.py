@@ -59,6 +59,7 @@ class ApiState:
         resolution_workers: resolve DIDs elsewhere.
         history_workers: unfold earlier versions of hosted DIDs.
         packed_bundles: full entry bundles, compressed, by number; the one kept longest goes first.
+        full_tiles: full tiles by level and number; the one kept longest goes first. Of the event loop.
         verification_workers: issue and verify credentials.
         waiting: requests that wait for a checkpoint now; counted on the event loop.
     """
@@ -71,6 +72,7 @@ class ApiState:
     resolution_workers: Workers = field(default_factory=_resolution_workers)
     history_workers: Workers = field(default_factory=_history_workers)
     packed_bundles: dict[int, bytes] = field(default_factory=dict)
+    full_tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     async def blocking(self, work: Callable[[], _R]) -> _R:
         """Do what asks a shared database, and may wait for it, off the event loop; what asks memory, on it."""
