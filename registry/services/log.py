@@ -77,7 +77,9 @@ class LogService:
         self.guard = RollbackGuard(signer=signer, head=store.head, root_at=self.root_at)
         self._mutex = threading.Lock()
         self._monotonic = monotonic
-        self._signed_at = -SIGN_INTERVAL_MS / 1_000
+        self.sign_interval_s = SIGN_INTERVAL_MS / 1_000
+        """Between two checkpoints of a log that grows all the time."""
+        self._signed_at = -self.sign_interval_s
         self._signed = signer.newest()
         self._published: SignedHead | None = None
         self.on_signed: Callable[[], None] | None = None
@@ -125,7 +127,7 @@ class LogService:
         Raises:
             SignedTwiceError: ``checkpoint_fork``.
         """
-        if self._monotonic() - self._signed_at >= SIGN_INTERVAL_MS / 1_000:
+        if self._monotonic() - self._signed_at >= self.sign_interval_s:
             self.sign_if_grown()
 
     def sign_if_grown(self) -> None:

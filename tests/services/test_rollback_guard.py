@@ -285,3 +285,19 @@ def test_another_root_of_a_size_that_is_there(old: tuple[Path, ManualClock, int]
     FileSignerRecord(path, origin=origin).save(RecordedHead(size - 1, bytes(32)))
     with open_world(folder, on_disk=True, clock=clock) as world:
         assert_closed(world, size=size)
+
+
+def test_a_busy_log_is_signed_once_a_second(tmp_path: Path) -> None:
+    """The tick signs what was quiet at once, and after that leaves entries unsigned until the interval is over."""
+    with open_world(tmp_path) as world:
+        log = world.registry.log
+        log.sign_if_grown()
+        world.agent("alice", short_lived=True)
+        wait_for(lambda: log.signed_head.size == world.size)
+        log.sign_interval_s = 1_000.0
+        before = log.signed_head.size
+        world.agent("bob", short_lived=True)
+        time.sleep(0.3)
+        assert log.signed_head.size == before < world.size
+        log.sign_interval_s = 0.0
+        wait_for(lambda: log.signed_head.size == world.size)
