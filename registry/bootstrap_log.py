@@ -79,7 +79,7 @@ def _open_log(settings: Settings, clock: Clock, database: Database, store: LogSt
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
     log = open_signer(settings, database, store, sequencer, note_signer)
-    witnessing = _witnessing(settings, genesis, log, store, database, rings["log-witness"], clock)
+    witnessing = _witnessing(settings, genesis, log, store, database, rings, clock)
     if genesis.profile != "replay":
         witnessing.tell_time(log_clock)
     return LogRoom(store, loaded, sequencer, authority, challenges, genesis, rings, log, witnessing)
@@ -91,11 +91,17 @@ def _witnessing(
     log: LogService,
     store: LogStore,
     database: Database,
-    ring: KeyRing,
+    rings: dict[str, KeyRing],
     clock: Clock,
 ) -> Witnessing:
     chosen = WitnessSettings(settings.witness_policy, settings.tiles_dir, settings.witness_budget)
-    key = ring.keys["signing"]
     return open_witnessing(
-        chosen, genesis=genesis, log=log, entries=store, database=database, cosigning_key=key, clock=clock
+        chosen,
+        genesis=genesis,
+        log=log,
+        entries=store,
+        database=database,
+        cosigning_key=rings["log-witness"].keys["signing"],
+        heartbeat_key=rings["log-heartbeat"].keys["signing"],
+        clock=clock,
     )

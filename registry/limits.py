@@ -87,6 +87,9 @@ WAIT_MOST_MS: Annotated[
 ] = 20_000
 EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client follows the cursor for more")] = 100
 
+HEARTBEAT_INTERVAL_MS: Annotated[
+    int, Limit("ms", "between two fresh lines under the checkpoint of a log that does not grow")
+] = 600_000
 SIGN_INTERVAL_MS: Annotated[
     int, Limit("ms", "between two checkpoints of a busy log; one that was quiet signs at once")
 ] = 1_000

@@ -1,7 +1,8 @@
 """The registry's own keys at rest: made at the first start, loaded at every other, one purpose each.
 
 ``log-note`` signs checkpoints, ``state-note`` those of the state log, ``registry-did`` what the registry says, ``did-witness``
-approvals of other people's DID logs, ``log-witness`` cosignatures of other registries' checkpoints; ``operator-root`` and
+approvals of other people's DID logs, ``log-witness`` cosignatures of other registries' checkpoints,
+``log-heartbeat`` the time under this log's own; ``operator-root`` and
 ``operator-agent`` are the operator's and may be taken elsewhere after the first start.
 """
 
@@ -21,6 +22,7 @@ _LATER = {
     "did-witness": "DID logs that name another are not witnessed",
     "log-witness": "policies that name another fail",
     "state-note": "the state log begins, or cannot go on",
+    "log-heartbeat": "whoever keeps another sees no heartbeat",
 }
 _FILES = (*_NEEDED, "operator-root", "operator-agent", *_LATER)
 
@@ -70,7 +72,7 @@ def make_registry_keys(
 def load_registry_keys(folder: Path) -> dict[str, KeyRing]:
     """Load the keys that a running registry needs; the operator's may be elsewhere by now.
 
-    A registry from before it was a witness, or had a state map, gets those keys now: nothing rests on such a key yet.
+    A registry from before it was a witness, or had a state map or a heartbeat, gets those keys now: nothing rests on such a key yet.
 
     Raises:
         KeysMissingError: ``registry_keys_missing``.

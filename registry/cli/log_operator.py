@@ -234,8 +234,12 @@ def verify(
     entry: Annotated[
         Path | None, typer.Option("--entry", help="Of a .tlog-proof file: the leaf's bytes that it is about.")
     ] = None,
+    heartbeat: Annotated[
+        str | None, typer.Option("--heartbeat", metavar="VKEY", help="The key of the log's heartbeat (see /log.json).")
+    ] = None,
     max_age: Annotated[
-        int | None, typer.Option("--max-age", min=0, metavar="SECONDS", help="How old the newest cosignature may be.")
+        int | None,
+        typer.Option("--max-age", min=0, metavar="SECONDS", help="How old the newest cosignature or heartbeat may be."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -247,7 +251,7 @@ def verify(
     from registry.client.offline import verify_file
 
     output = Output(as_json=as_json)
-    trust = _trust(key, policy, entry, max_age)
+    trust = _trust(key, policy, heartbeat, entry, max_age)
     with progress_bar(output) as progress:
         found = [(path, verify_file(path, trust, progress=progress)) for path in files]
     rows = [
@@ -256,10 +260,13 @@ def verify(
     output.result({"verified": rows}, lambda: _tell_verified(output, found))
 
 
-def _trust(key: str | None, policy: Path | None, entry: Path | None, max_age: int | None) -> Trust:
+def _trust(
+    key: str | None, policy: Path | None, heartbeat: str | None, entry: Path | None, max_age: int | None
+) -> Trust:
     from registry.adapters.system_clock import SystemClock
     from registry.client.offline import FileUnreadableError, Trust
     from registry.limits import LEAF_BYTES
+    from registry.log.cosignature import parse_cosignature_key
     from registry.log.note import parse_note_key
     from registry.log.witness_policy import MAX_POLICY_BYTES, parse_policy
 
@@ -273,6 +280,7 @@ def _trust(key: str | None, policy: Path | None, entry: Path | None, max_age: in
     return Trust(
         key=None if key is None else parse_note_key(key),
         policy=None if policy is None else parse_policy(read(policy, MAX_POLICY_BYTES)),
+        heartbeat=None if heartbeat is None else parse_cosignature_key(heartbeat),
         entry=None if entry is None else read(entry, LEAF_BYTES),
         max_age_ms=None if max_age is None else max_age * 1_000,
         now_ms=SystemClock().now_ms(),

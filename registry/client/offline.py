@@ -19,7 +19,7 @@ from registry.client.log_reader import LogReader
 from registry.client.tile_folder import FolderTransport
 from registry.errors import NotFoundError, ParseError, VerificationError
 from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
-from registry.log.cosignature import Cosignature, verify_cosignatures
+from registry.log.cosignature import Cosignature, CosignatureKey, verify_cosignatures
 from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.note import NoteKey, parse_note
 from registry.log.proof import parse_proof_file, verify_proof_file
@@ -62,7 +62,7 @@ class FolderDamagedError(VerificationError):
 
 
 class CheckpointStaleError(VerificationError):
-    """No witness has cosigned the checkpoint lately enough: the view may be frozen."""
+    """Neither a witness nor the log itself has put a time under the checkpoint lately enough: the view may be frozen."""
 
     code = "checkpoint_stale"
     title = "The checkpoint is older than allowed"
@@ -75,6 +75,7 @@ class Trust:
     Attributes:
         key: the log's; None where the policy names it.
         policy: its quorum must have cosigned; None asks for no witness.
+        heartbeat: the key that puts the log's own time under its checkpoints; None believes witnesses alone.
         entry: the bytes that a proof file is about.
         max_age_ms: how old the newest cosignature may be; None asks for none.
         now_ms: the time.
@@ -82,6 +83,7 @@ class Trust:
 
     key: NoteKey | None = None
     policy: WitnessPolicy | None = None
+    heartbeat: CosignatureKey | None = None
     entry: bytes | None = None
     max_age_ms: int | None = None
     now_ms: int = 0
@@ -143,11 +145,16 @@ def _verify_note(note: bytes, trust: Trust) -> tuple[VerifiedCheckpoint, dict[st
     else:
         verified = verify_checkpoint(note, origin=trust.key.name, key=trust.key)
         cosignatures = _cosigned(verified, trust.policy)
-    newest_ms = max((one.time_s * 1_000 for one in cosignatures), default=None)
+    beats: tuple[Cosignature, ...] = ()
+    if trust.heartbeat is not None:
+        beats = verify_cosignatures(parse_note(note).signatures, verified.checkpoint, [trust.heartbeat])
+    newest_ms = max((one.time_s * 1_000 for one in (*cosignatures, *beats)), default=None)
     if trust.max_age_ms is not None and (newest_ms is None or trust.now_ms - newest_ms > trust.max_age_ms):
-        told = "nobody known has cosigned it" if newest_ms is None else f"newest at {format_timestamp(newest_ms)}"
+        told = (
+            "nobody known has put a time under it" if newest_ms is None else f"newest at {format_timestamp(newest_ms)}"
+        )
         raise CheckpointStaleError(told)
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"heartbeat": format_timestamp(beats[0].time_s * 1_000)} if beats else {}
     if trust.policy is not None:
         facts["cosigned"] = _names(cosignatures, trust.policy)
     return verified, facts

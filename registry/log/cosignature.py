@@ -240,7 +240,7 @@ def verify_cosignature(line: NoteSignature, checkpoint: Checkpoint, key: Cosigna
     Spec: c2sp.org/tlog-cosignature, Format
     """
     kind = COSIGNATURE_TYPES[key.verifier_key.signature_type]
-    time_s = int.from_bytes(line.signature[:_TIME_BYTES], "big")
+    time_s = line_time_s(line)
     signature = line.signature[_TIME_BYTES:]
     if (line.name, line.key_id) != (key.name, key.key_id) or len(signature) != kind.signature_bytes:
         raise CosignatureInvalidError("the line is not one of this key")
@@ -286,6 +286,11 @@ def verify_cosignatures(
         if signer not in newest or newest[signer].time_s < found.time_s:
             newest[signer] = found
     return tuple(newest[key] for key in known.values() if key in newest)
+
+
+def line_time_s(line: NoteSignature) -> int:
+    """Return the time that a cosignature's line claims, POSIX seconds; nothing is verified."""
+    return int.from_bytes(line.signature[:_TIME_BYTES], "big")
 
 
 def append_lines(note: bytes, lines: Sequence[NoteSignature]) -> bytes:

@@ -84,6 +84,8 @@ class LogService:
         self._published: SignedHead | None = None
         self.on_signed: Callable[[], None] | None = None
         """Called after each signature, on the thread that signed: the publisher's."""
+        self.on_idle: Callable[[], None] | None = None
+        """Called at each tick, signed or not: the publisher's."""
 
     @property
     def origin(self) -> str:
@@ -129,6 +131,8 @@ class LogService:
         """
         if self._monotonic() - self._signed_at >= self.sign_interval_s:
             self.sign_if_grown()
+        if self.on_idle is not None:
+            self.on_idle()
 
     def sign_if_grown(self) -> None:
         """Sign the committed head if it grew and the guard lets it; the note is on the disk before it is shown.

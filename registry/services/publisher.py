@@ -12,13 +12,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 from registry.errors import DependencyError
 from registry.limits import WITNESS_INTERVAL_MS
-from registry.log.cosignature import append_lines
+from registry.log.checkpoint import Checkpoint
+from registry.log.cosignature import Cosignature, append_lines, line_time_s
+from registry.log.note import NoteSignature
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.cosigning import WitnessClient
+from registry.services.heartbeat import Heartbeat
 from registry.services.log import LogService, NotSignedYetError
 from registry.services.signing import SignedHead
 from registry.storage.engine import DATABASE_FAILURES
@@ -52,6 +55,7 @@ class Publisher:
         client: asks the policy's witnesses; None without a policy.
         folder: the tile folder; None serves from the database alone.
         description: the bytes of the folder's ``log.json``.
+        heartbeat: puts a time of the log's own under what is published; None puts none.
         interval_ms: between two checkpoints that witnesses are asked about.
     """
 
@@ -65,12 +69,14 @@ class Publisher:
         client: WitnessClient | None = None,
         folder: FolderTileStore | None = None,
         description: bytes = b"",
+        heartbeat: Heartbeat | None = None,
         interval_ms: int = WITNESS_INTERVAL_MS,
     ) -> None:
         self._log, self._entries, self._publications = log, entries, publications
         self.policy = policy or _OPEN
         self.client = client
         self._folder, self._description = folder, description
+        self.heartbeat = heartbeat
         self._interval_s = interval_ms / 1_000
         self._mutex = threading.Lock()
         self._wake = threading.Event()
@@ -80,7 +86,7 @@ class Publisher:
         self._lately: tuple[int, int] | None = None
         self.failed: DependencyError | None = None
         """What stopped publication for good: published files that contradict the log."""
-        log.on_signed = self.on_signed
+        log.on_signed, log.on_idle = self.on_signed, self.on_idle
         self._begin()
 
     @property
@@ -93,6 +99,13 @@ class Publisher:
         if self.is_immediate:
             self._show(self._log.signed_head)
         self._wake.set()
+
+    def on_idle(self) -> None:
+        """Put a fresh time under a checkpoint that stays as it is; where there is a thread, it does that."""
+        if self.is_immediate and self.heartbeat is not None and self._shown_size():
+            head = self._log.signed_head
+            if self.heartbeat.is_due(head.to_checkpoint(self._log.origin)):
+                self._show(head)
 
     def start(self) -> None:
         """Start the thread, if there is work for one."""
@@ -188,21 +201,30 @@ class Publisher:
             return False
         if self._folder is not None:
             self._write_tiles(self._folder, head)
+        checkpoint = head.to_checkpoint(self._log.origin)
+        is_due = self.heartbeat is not None and self.heartbeat.is_due(checkpoint)
         held = self._publications.cosignatures(head.size)
-        done = self._shown_size() >= head.size and self._folder is None
+        done = self._shown_size() >= head.size and self._folder is None and not is_due
         if not done and self.policy.has_quorum(self._names(held)):
             done = self._publish(head)
-        told = len(held)
-        if self.client is not None:
-            checkpoint = head.to_checkpoint(self._log.origin)
-            for cosignature in self.client.collect(checkpoint, head.note, held=frozenset(held)):
-                self._publications.save_cosignature(head.size, cosignature)
-                held = self._publications.cosignatures(head.size)
-                if not done and self.policy.has_quorum(self._names(held)):
-                    done, told = self._publish(head), len(held)
-        if done and len(held) > told:
+        has_more = False
+        for cosignature in self._collect(checkpoint, head.note, held):
+            self._publications.save_cosignature(head.size, cosignature)
+            held = self._publications.cosignatures(head.size)
+            has_more = True
+            if not done and self.policy.has_quorum(self._names(held)):
+                done, has_more = self._publish(head), False
+        if done and has_more:
             self._publish(head)  # the same checkpoint, with the cosignatures that came late
         return done
+
+    def _collect(self, head: Checkpoint, note: bytes, held: Mapping[str, NoteSignature]) -> Iterator[Cosignature]:
+        """Ask whoever has not cosigned a head, or so long ago that nobody can tell an idle log from a frozen view."""
+        if self.client is None:
+            return iter(())
+        beat = self.heartbeat
+        fresh = [key for key, line in held.items() if beat is None or not beat.is_stale(line_time_s(line))]
+        return self.client.collect(head, note, held=frozenset(fresh))
 
     def _names(self, held: Collection[str]) -> frozenset[str]:
         return frozenset(one.name for one in self.policy.witnesses if one.key.to_text() in held)
@@ -219,8 +241,7 @@ class Publisher:
 
     def _publish(self, head: SignedHead) -> bool:
         """Publish a checkpoint with the cosignatures that are held; in the folder, in the database, then here."""
-        lines = list(self._publications.cosignatures(head.size).values())
-        note = append_lines(head.note, lines)
+        note = append_lines(head.note, self._lines(head))
         if self._folder is not None and self._folder.checkpoint() != note:
             publish_checkpoint(self._folder, head.to_checkpoint(self._log.origin), note)
             if self._lately is not None and self._lately[1] < head.size:
@@ -235,8 +256,14 @@ class Publisher:
 
     def _show(self, head: SignedHead) -> None:
         if head.size >= self._shown_size():
-            lines = list(self._publications.cosignatures(head.size).values()) if self.policy.witnesses else []
-            self._log.show(SignedHead(head.size, head.root_hash, append_lines(head.note, lines)))
+            self._log.show(SignedHead(head.size, head.root_hash, append_lines(head.note, self._lines(head))))
+
+    def _lines(self, head: SignedHead) -> list[NoteSignature]:
+        """Return what stands under a checkpoint beside the log's signature: a time of its own, cosignatures."""
+        lines = list(self._publications.cosignatures(head.size).values()) if self.policy.witnesses else []
+        if self.heartbeat is None or self._log.guard.state == "rolled_back":
+            return lines  # it knows of a larger tree
+        return [self.heartbeat.line(head.to_checkpoint(self._log.origin)), *lines]
 
     def _shown_size(self) -> int:
         try:

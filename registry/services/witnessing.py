@@ -6,7 +6,7 @@ Reads the policy file and opens the tile folder; refuses what cannot work before
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,9 +21,11 @@ from registry.errors import DependencyError, ParseError
 from registry.history.state import Genesis
 from registry.limits import WITNESS_INTERVAL_MS, WITNESS_REQUESTS_PER_DAY
 from registry.log.cosignature import Cosigner
-from registry.log.note import NoteKey, parse_note_key
+from registry.log.heartbeat import sign_heartbeat_key
+from registry.log.note import NoteKey, NoteSigner, parse_note_key
 from registry.log.witness_policy import MAX_POLICY_BYTES, NONE, PolicyFileTooLargeError, WitnessPolicy, parse_policy
 from registry.services.cosigning import Timing, WitnessClient
+from registry.services.heartbeat import Heartbeat
 from registry.services.log import LogService
 from registry.services.log_clock import LogClock
 from registry.services.lookouts import FolderLookout, WitnessLookout, seen_head
@@ -66,12 +68,14 @@ class Witnessing:
         role: cosigns other logs.
         policy_text: the policy file as it was read; None without one.
         newest_time_ms: the newest time that a witness has ever put under a checkpoint; 0 for none.
+        heartbeat: what ``/log.json`` says of it; nothing without one.
     """
 
     publisher: Publisher
     role: WitnessService
     policy_text: bytes | None
     newest_time_ms: int = 0
+    heartbeat: dict[str, Any] = field(default_factory=dict)
 
     def tell_time(self, clock: LogClock) -> None:
         """Let the log's clock hear what the witnesses say."""
@@ -81,10 +85,9 @@ class Witnessing:
             client.heard = clock.hear
 
     def describe(self) -> dict[str, Any]:
-        """Return what ``/log.json`` says of witnesses."""
-        return describe_policy(self.publisher.policy) | {
-            "witness": {"verifier_key": self.role.cosigner.key.to_text(), "logs": sorted(self.role.logs)},
-        }
+        """Return what ``/log.json`` says of witnesses and of the heartbeat."""
+        role = {"verifier_key": self.role.cosigner.key.to_text(), "logs": sorted(self.role.logs)}
+        return describe_policy(self.publisher.policy) | self.heartbeat | {"witness": role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ def open_witnessing(
     cosigning_key: SigningKey,
     clock: Clock,
     post: WitnessPost | None = None,
+    heartbeat_key: SigningKey | None = None,
 ) -> Witnessing:
     """Wire publication and witnessing of one registry.
 
@@ -128,6 +132,7 @@ def open_witnessing(
         cosigning_key: this registry's as a witness; serves nothing else.
         clock: the registry's.
         post: how witnesses are asked; None over HTTP.
+        heartbeat_key: puts a time under this log's checkpoints; serves nothing else. None puts none.
 
     Raises:
         WitnessPolicyUnreadableError: ``witness_policy_unreadable``.
@@ -141,6 +146,8 @@ def open_witnessing(
     publications = PublicationStore(database)
     folder = open_folder(chosen.tiles_dir)
     begin_guard(log, folder, policy)
+    beat = None if heartbeat_key is None else Heartbeat(Cosigner(genesis.origin, heartbeat_key), clock)
+    described = {} if beat is None else _describe_heartbeat(beat, log.signer.note_signer)
     publisher = Publisher(
         log=log,
         entries=entries,
@@ -148,13 +155,14 @@ def open_witnessing(
         policy=policy,
         client=open_client(chosen, policy, publications, log, clock, post),
         folder=folder,
-        description=orjson.dumps(describe_log(genesis) | describe_policy(policy)),
+        description=orjson.dumps(describe_log(genesis) | describe_policy(policy) | described),
+        heartbeat=beat,
         interval_ms=chosen.interval_ms,
     )
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
     own = OwnLog(key, log.root_at, publications.signed_note, lambda head: log.guard.meet(seen_head("gossip", head)))
     role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), own=own, clock=clock)
-    return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000)
+    return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000, described)
 
 
 def begin_guard(log: LogService, folder: FolderTileStore | None, policy: WitnessPolicy | None) -> None:
@@ -231,6 +239,13 @@ def describe_log(genesis: Genesis) -> dict[str, Any]:
         "rules": genesis.rules,
         "shards": [{"origin": genesis.origin, "verifier_keys": [genesis.log_key], "first": 0}],
     }
+
+
+def _describe_heartbeat(beat: Heartbeat, log: NoteSigner) -> dict[str, Any]:
+    key = beat.cosigner.key
+    statement = sign_heartbeat_key(key, log).decode("utf-8")
+    seconds = beat.interval_ms // 1_000
+    return {"heartbeat": {"verifier_key": key.to_text(), "statement": statement, "interval_s": seconds}}
 
 
 def describe_end(log: LogService) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def test_a_frozen_log_answers_reads_and_no_writes(folders: Folders, capsys: Capt
     assert run([*arguments, "--successor", "log.example/2027", "--yes", "--json"]) == 0
     found = told(capsys)
     assert (found["size"], found["published"], found["successor"]) == (folders.size, True, "log.example/2027")
-    assert str(found["checkpoint"]).encode() == (folders.tiles / "checkpoint").read_bytes()
+    assert (folders.tiles / "checkpoint").read_bytes().startswith(str(found["checkpoint"]).encode())
     assert run([*arguments, "--yes"]) == 0
     with open_world(folders.data, on_disk=True, clock=folders.clock) as world:
         refused = world.register(world.short_lived("late"))

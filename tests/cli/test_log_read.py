@@ -31,7 +31,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         for first in agents:
             assert world.batch([first.vouch(one.did) for one in agents if one is not first]).status == 200
         world.registry.log.sign_if_grown()
-        wait_for(lambda: _size(tiles) == world.size)
+        wait_for(lambda: _size(tiles) == world.size == world.registry.log.published_head.size)
         with serve(world.app) as url:
             yield world, url, tiles
 
