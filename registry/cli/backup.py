@@ -115,14 +115,21 @@ def restore(
 def _published(source: str | None) -> Iterator[Callable[[str], Any]]:
     """Give what opens a reader of the published log, and close what it has opened."""
     from registry.client.log_reader import LogReader
-    from registry.client.tile_folder import open_source
+    from registry.client.tile_folder import FolderTransport, folder_of, open_source
+    from registry.client.transport import Transport
+    from registry.services.restore_state import Published
 
-    opened = []
+    opened: list[FolderTransport | Transport] = []
 
-    def read(public_url: str) -> LogReader:
-        transport = open_source(source or public_url)
-        opened.append(transport)
-        return LogReader(transport)
+    def read(public_url: str) -> Published:
+        place = source or public_url
+        folder = folder_of(place)
+        opened.append(open_source(place))
+        if folder is None:
+            opened.append(Transport(f"{place.rstrip('/')}/state"))
+        elif (folder / "state").is_dir():
+            opened.append(FolderTransport(folder / "state"))
+        return Published(*map(LogReader, opened))
 
     try:
         yield read

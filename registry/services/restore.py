@@ -16,20 +16,22 @@ from typing import Any, Final, TypeAlias
 
 from registry.adapters.erasure_keys import FolderErasureKeys
 from registry.audit.reader import LogReader
-from registry.errors import ConflictError, DependencyError, VerificationError
+from registry.errors import ConflictError, VerificationError
 from registry.history.replay import verify_leaf
 from registry.history.sequence import SequencedLeaf
 from registry.history.snapshot import dump_state
 from registry.history.state import Draft, LogState
 from registry.log.checkpoint import Checkpoint, verify_checkpoint
 from registry.log.merkle import RightEdge
-from registry.log.note import parse_note_key
+from registry.log.note import NoteKey, parse_note_key
 from registry.log.tile import TILE_WIDTH, append_leaves, entries_path, parse_entry_bundle
 from registry.services.backup_file import CHECKPOINT, BackupDamagedError, BackupReader
+from registry.services.restore_state import CatchUpError, Published, PublishedForkError, catch_up_state_log
 from registry.storage.engine import SCHEMA_REVISION, Database, DatabaseVersionError
 from registry.storage.export import empty, finish_loading, kept_tables, load_rows
 from registry.storage.log import LogStore
 from registry.storage.opening import OpeningStore
+from registry.storage.state_log import StateLogStore
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(stage, done, total)."""
@@ -49,20 +51,6 @@ class RestoreMismatchError(VerificationError):
 
     code = "restore_mismatch"
     title = "The log in the backup is not the one that was signed"
-
-
-class PublishedForkError(VerificationError):
-    """The published log is another one than that in the backup."""
-
-    code = "published_log_differs"
-    title = "The published log is not the one in the backup"
-
-
-class CatchUpError(DependencyError):
-    """Entries of the published log could not be had, or it shows no checkpoint."""
-
-    code = "catch_up_failed"
-    title = "The published log could not be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +133,9 @@ def restore_backup(
     backup: BackupReader,
     database: Database,
     *,
-    published: Callable[[str], LogReader] | None,
+    published: Callable[[str], Published] | None,
     erasure_keys: Path,
+    state_key: NoteKey | None = None,
     progress: Progress | None = None,
 ) -> Restored:
     """Restore a backup into an empty database; on any failure nothing stays in it.
@@ -154,8 +143,9 @@ def restore_backup(
     Args:
         backup: opened.
         database: migrated and empty.
-        published: gives a reader of the published log when told the log's public URL; None restores without it.
+        published: gives readers of the published logs when told the log's public URL; None restores without them.
         erasure_keys: folder of the keys that openings are sealed under; what was erased is destroyed there too.
+        state_key: of the state log, where it is at hand; None takes what the registry's DID has signed.
         progress: told how far it is.
 
     Raises:
@@ -171,7 +161,7 @@ def restore_backup(
     if store.head()[0]:
         raise NotEmptyError("the database holds a log")
     try:
-        return _restore(backup, database, store, published, erasure_keys, progress)
+        return _restore(backup, database, store, published, erasure_keys, state_key, progress)
     except BaseException:
         empty(database)
         raise
@@ -181,8 +171,9 @@ def _restore(
     backup: BackupReader,
     database: Database,
     store: LogStore,
-    published: Callable[[str], LogReader] | None,
+    published: Callable[[str], Published] | None,
     erasure_keys: Path,
+    state_key: NoteKey | None,
     progress: Progress,
 ) -> Restored:
     manifest = backup.manifest
@@ -192,10 +183,12 @@ def _restore(
         progress("entries", min(log.state.head.size + len(entries), manifest.size), manifest.size)
     log.flush()
     _check_note(backup, log)
-    published_size = None
-    if published is not None:
-        published_size = catch_up(log, published(_genesis(log.state).public_url), progress)
+    published_size, source = None, None if published is None else published(_genesis(log.state).public_url)
+    if source is not None:
+        published_size = catch_up(log, source.log, progress)
     rows, erased = _load_tables(backup, database, log.state, progress)
+    if source is not None:
+        catch_up_state_log(StateLogStore(database), source, main=log.store, state=log.state, key=state_key)
     _destroy_erased(log.state, FolderErasureKeys(erasure_keys) if erasure_keys.is_dir() else None)
     store.save_snapshot(log.edge.size, log.edge.root(), dump_state(log.state))
     database.forget_deleted()

@@ -16,10 +16,12 @@ from typing import Final
 
 from did_methods.canonical import canonicalize
 from did_methods.errors import BonafidesError
-from registry.audit.reader import LogReader
+from registry.adapters.key_file import load_key_ring
 from registry.errors import DependencyError
+from registry.log.note import NoteKey, NoteSigner
 from registry.services.backup_file import BackupDamagedError, BackupReader
 from registry.services.restore import NotEmptyError, Progress, Restored, RestoreMismatchError, restore_backup
+from registry.services.restore_state import Published
 from registry.storage.engine import open_database
 
 OFFLINE_MARK: Final = "restored-offline.json"
@@ -55,7 +57,7 @@ def restore_into(
     file: Path,
     *,
     keys_file: Path | None,
-    published: Callable[[str], LogReader] | None,
+    published: Callable[[str], Published] | None,
     progress: Progress | None = None,
 ) -> Restored:
     """Restore a backup; without the published log, leave word that the registry may sign nothing yet.
@@ -81,7 +83,12 @@ def restore_into(
             database = open_database(place.database_url)
             try:
                 restored = restore_backup(
-                    backup, database, published=published, erasure_keys=place.erasure_keys, progress=progress
+                    backup,
+                    database,
+                    published=published,
+                    erasure_keys=place.erasure_keys,
+                    state_key=_state_key(place.keys_dir, backup.manifest.origin),
+                    progress=progress,
                 )
             finally:
                 database.close()
@@ -98,6 +105,12 @@ def offline_fault(data_dir: Path) -> RestoredOfflineError | None:
     if not (data_dir / OFFLINE_MARK).exists():
         return None
     return RestoredOfflineError("restore the backup again with --from once the published log can be reached")
+
+
+def _state_key(keys_dir: Path, origin: str) -> NoteKey | None:
+    """Return the state log's key where the registry's keys are in their place."""
+    file = keys_dir / "state-note.json"
+    return NoteSigner(f"{origin}/state", load_key_ring(file).keys["signing"]).key if file.exists() else None
 
 
 def _clear(folder: Path, before: set[Path] | None) -> None:

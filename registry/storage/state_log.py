@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from registry.log.merkle import NodeReader, RightEdge
 from registry.log.state_map import StateEntry, parse_state_entry
-from registry.log.tile import TILE_WIDTH, TileId, tile_node_reader
+from registry.log.tile import TILE_WIDTH, TileId, append_leaves, tile_node_reader
 from registry.storage.engine import Database
 from registry.storage.log import HeadMovedError, SignedTwiceError
 from registry.storage.tables import STATE, STATE_ENTRY, STATE_SIGNED, STATE_TILE
@@ -110,6 +110,29 @@ class StateLogStore:
                 _replace(connection, changes, covers=entry.size, kept_from=kept_from)
         except IntegrityError as error:
             raise HeadMovedError from error
+
+    def append_published(self, entries: Sequence[StateEntry], leaf_hashes: Sequence[bytes], *, first: int) -> None:
+        """Append entries that were published before, without their states: the map is made anew from the main log.
+
+        Args:
+            entries: consecutive ones.
+            leaf_hashes: theirs, 32 bytes each.
+            first: index of the first one.
+
+        Raises:
+            HeadMovedError: ``log_head_moved`` when the log ends elsewhere.
+        """
+        tiles = append_leaves(self.right_edge(first), leaf_hashes)
+        rows = [
+            {"seq": first + number, "covers": entry.size, "leaf_hash": hashed, "data": entry.to_bytes()}
+            for number, (entry, hashed) in enumerate(zip(entries, leaf_hashes, strict=True))
+        ]
+        with self._database.write_alone("state log entry") as connection:
+            newest = connection.scalar(select(func.max(STATE_ENTRY.c.seq)))
+            if first != (0 if newest is None else newest + 1):
+                raise HeadMovedError
+            connection.execute(insert(STATE_ENTRY), rows)
+            _grow_tiles(connection, tiles)
 
     # ------------------------------------------------------------ states
 

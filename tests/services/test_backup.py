@@ -24,8 +24,10 @@ from registry.services.backup import BackedUp, back_up, back_up_keys
 from registry.services.backup_file import BackupReader
 from registry.services.restore import Restored
 from registry.services.restore_place import OFFLINE_MARK, Place, restore_into
+from registry.services.restore_state import Published
 from registry.storage.engine import SCHEMA_REVISION
 from registry.storage.export import FROM_THE_LOG, NOT_KEPT
+from registry.storage.state_log import StateLogStore
 from tests.services.test_erasure import SECRET, erase, keys_of, openings, tell
 from tests.support.actor import Actor
 from tests.support.files import traces
@@ -59,11 +61,18 @@ def publish(world: World, tiles: Path) -> None:
     assert f"\n{world.size}\n" in (tiles / "checkpoint").read_text()
 
 
-def restore(file: Path, data: Path, tiles: Path | None, **more: Any) -> Restored:
-    """Restore into a folder, catching up with a folder of tiles; None is offline."""
+def restore(file: Path, data: Path, tiles: Path | None, *, keys: Path | None = None, **more: Any) -> Restored:
+    """Restore into a folder, catching up with a folder of tiles; None is offline. Keys are put in their place before."""
+    if keys is not None:
+        shutil.copytree(keys, data / "keys")
     place = Place(data, f"sqlite:///{data / 'registry.sqlite3'}", data / "keys", data / "erasure-keys")
-    published = None if tiles is None else lambda _url: LogReader(FolderTransport(tiles))
+    published = None if tiles is None else lambda _url: _read(tiles)
     return restore_into(replace(place, **more), file, keys_file=None, published=published)
+
+
+def _read(tiles: Path) -> Published:
+    state = tiles / "state"
+    return Published(LogReader(FolderTransport(tiles)), LogReader(FolderTransport(state)) if state.is_dir() else None)
 
 
 def code_of(file: Path, data: Path, tiles: Path | None) -> str:
@@ -103,11 +112,11 @@ def test_there_and_back(world: World, pair: tuple[Actor, Actor], tmp_path: Path)
     world.epoch()
     done = make_backup(world, tmp_path / "one.backup")
     publish(world, tmp_path / "tiles")
-    restored = restore(tmp_path / "one.backup", tmp_path / "new", tmp_path / "tiles")
+    keys = tmp_path / "data" / "keys"
+    restored = restore(tmp_path / "one.backup", tmp_path / "new", tmp_path / "tiles", keys=keys)
     assert (restored.size, restored.backup_size, restored.erased) == (world.size, world.size, 0)
     assert (done.manifest.size, done.manifest.root_hash) == (world.size, restored.root_hash)
-    for name in ("keys", "erasure-keys"):
-        shutil.copytree(tmp_path / "data" / name, tmp_path / "new" / name)
+    shutil.copytree(tmp_path / "data" / "erasure-keys", tmp_path / "new" / "erasure-keys")
     before = (world.size, dump_state(world.registry.state), world.registry.gateways.load())
     with open_world(tmp_path / "new", on_disk=True, clock=world.clock) as again:
         assert (again.size, dump_state(again.registry.state), again.registry.gateways.load()) == before
@@ -127,7 +136,7 @@ def test_every_table_is_kept_or_follows_from_the_log(world: World, pair: tuple[A
         sqlite3.connect(tmp_path / "data" / "registry.sqlite3") as old,
         sqlite3.connect(tmp_path / "new" / "registry.sqlite3") as new,
     ):
-        for name in sorted(SQLModel.metadata.tables.keys() - {"snapshot", "published"}):
+        for name in sorted(SQLModel.metadata.tables.keys() - {"snapshot"}):
             rows = [sorted(one.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for one in (old, new)]
             assert rows[0] == rows[1], name
             assert done.manifest.rows.get(name, len(rows[0])) == len(rows[0])
@@ -215,10 +224,10 @@ def test_an_old_backup_does_not_bring_it_back(
     shutil.copytree(tmp_path / "data" / "erasure-keys", tmp_path / "new" / "erasure-keys")
     erase(world, {"event": told.event} if what == "event" else {"did": bob.did})
     publish(world, tmp_path / "tiles")
-    restored = restore(tmp_path / "old.backup", tmp_path / "new", tmp_path / "tiles")
+    private = tmp_path / "data" / "keys"
+    restored = restore(tmp_path / "old.backup", tmp_path / "new", tmp_path / "tiles", keys=private)
     assert (restored.backup_size, restored.size, restored.erased) == (world.size - 1, world.size, 1)
     assert traces(tmp_path / "new", SECRET.encode(), told.opening.text.encode(), gone) == []
-    shutil.copytree(tmp_path / "data" / "keys", tmp_path / "new" / "keys")
     with open_world(tmp_path / "new", on_disk=True, clock=world.clock) as again:
         assert (openings(again, told), openings(again, kept)) == ([], [kept.opening.text])
         assert again.submit(told.body).code == "openings_erased"
@@ -335,7 +344,7 @@ def test_the_published_log_decides(world: World, pair: tuple[Actor, Actor], tmp_
     with open_world(tmp_path / "other", on_disk=True, tiles_dir=tmp_path / "theirs") as other:
         publish(other, tmp_path / "theirs")
     assert code_of(done.path, new, tmp_path / "theirs") == "published_log_differs"
-    restored = restore(done.path, new, lagging)
+    restored = restore(done.path, new, lagging, keys=tmp_path / "data" / "keys")
     assert (restored.size, restored.published_size) == (done.manifest.size, done.manifest.size - 1)
 
 
@@ -355,3 +364,53 @@ def test_a_log_without_a_note_is_not_backed_up(tmp_path: Path) -> None:
         with world.registry.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM plain_opening")
     assert not (tmp_path / "x").exists()
+
+
+# ---------------------------------------------------------------- the state log
+
+
+def test_the_state_log_goes_on_where_it_was_published(world: World, pair: tuple[Actor, Actor], tmp_path: Path) -> None:
+    """Entries that were published after the backup come back as they were: no second history of the state log is signed."""
+    alice, bob = pair
+    publish_state(world)
+    make_backup(world, tmp_path / "old.backup")
+    for _ in range(3):
+        tell(world, alice, bob)
+        publish(world, tmp_path / "tiles")
+        publish_state(world)
+    log = world.registry.state_map.log
+    size, root = log.published_head.size, log.published_head.root_hash
+    assert size >= 3
+    restore(tmp_path / "old.backup", tmp_path / "new", tmp_path / "tiles", keys=tmp_path / "data" / "keys")
+    with open_world(tmp_path / "new", on_disk=True, clock=world.clock) as again:
+        store = StateLogStore(again.registry.database)
+        assert store.right_edge(size).root() == root
+        assert again.submit(alice.report(bob.did)).status == 201
+        publish_state(again)
+        assert again.registry.state_map.failed is None
+        assert again.registry.state_map.log.published_head.size > size
+
+
+def test_another_state_log_is_refused(world: World, pair: tuple[Actor, Actor], tmp_path: Path) -> None:
+    """One that the key has not signed, or that lacks entries, stops the restore; without a key nobody knows whose it is."""
+    tell(world, *pair)
+    publish(world, tmp_path / "tiles")
+    done = make_backup(world, tmp_path / "one.backup")
+    tell(world, *reversed(pair))
+    publish(world, tmp_path / "tiles")
+    publish_state(world)
+    assert (tmp_path / "tiles" / "state" / "checkpoint").exists()
+    assert code_of(done.path, tmp_path / "new", tmp_path / "tiles") == "catch_up_failed"
+    keys = tmp_path / "data" / "keys"
+    shutil.copytree(tmp_path / "tiles", tmp_path / "holes")
+    shutil.rmtree(tmp_path / "holes" / "state" / "tile" / "entries")
+    with open_world(tmp_path / "other", on_disk=True) as other:
+        others = other.registry.settings.keys_dir
+        for folder, private, code in (
+            (tmp_path / "holes", keys, "catch_up_failed"),
+            (tmp_path / "tiles", others, "note_unverified"),
+        ):
+            with pytest.raises(BonafidesError) as caught:
+                restore(done.path, tmp_path / code, folder, keys=private)
+            assert caught.value.code == code
+            assert [path.name for path in (tmp_path / code).iterdir()] == ["keys"]
