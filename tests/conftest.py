@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _QUIET = [HealthCheck.too_slow]
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_QUIET)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_QUIET)
-settings.register_profile("full", max_examples=1_000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.register_profile("full", max_examples=300, deadline=None, print_blob=True, suppress_health_check=_QUIET)
+settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True, suppress_health_check=_QUIET)
 settings.load_profile("dev")
 
 FULL_REASON = "long test, run by scripts/test --full"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from did_methods.codec import parse_json_object
-from registry.cli.main import COMMANDS, run
+from registry.cli.main import COMMANDS, build_app, run
 from tests.support.client import Live
 
 Capture = pytest.CaptureFixture[str]
@@ -313,8 +313,6 @@ def test_malformed_input_is_wrong_usage(shell: Shell, monkeypatch: pytest.Monkey
 def test_help_has_an_example(row: Any, shell: Shell) -> None:
     """Every command and sub-command explains itself with an example."""
     import typer.main
-
-    from registry.cli.main import build_app
 
     command: Any = typer.main.get_command(build_app(row.name))
     found: Any = command.commands.get(row.name)
