@@ -70,13 +70,19 @@ def check_acceptance(
     """
     if acceptance.issuer != genesis.registry_did or acceptance.subject["origin"] != genesis.origin:
         return [make_finding("acceptance_not_ours", expected=genesis.origin, found=acceptance.subject["origin"])]
-    refusal = _verify_under_any(acceptance, documents)
+    refusal = verify_under_any(acceptance, documents)
     if refusal is not None:
         return [refusal_finding(refusal)]
     return [found for one in acceptance.subject["accepted"] if (found := _missing(one, facts)) is not None]
 
 
-def _verify_under_any(acceptance: UnverifiedCredential, documents: Sequence[DidDocument]) -> BonafidesError | None:
+def verify_under_any(acceptance: UnverifiedCredential, documents: Sequence[DidDocument]) -> BonafidesError | None:
+    """Verify a credential of the registry's under any key that its DID ever had; return what refused it, or None.
+
+    Args:
+        acceptance: or another statement that is not logged.
+        documents: every version of the registry's DID document, oldest first.
+    """
     refusal: BonafidesError = AcceptanceLineError("the registry has no keys")
     for document in reversed(documents):
         try:

@@ -40,6 +40,10 @@ class LogReader(Protocol):
         """Return the verifier key that the log names as its own; empty text where it names none."""
         ...
 
+    def state_log(self) -> LogReader:
+        """Return the reader of the log in which the registry commits to its state map."""
+        ...
+
     def entry(self, index: int, size: int) -> bytes | None:
         """Return one entry of a tree of that size, None where it is not served."""
         ...

@@ -33,6 +33,7 @@ class AuditReport:
         witnessed: between which witness times each entry lies.
         findings: sorted.
         state: the fold; means something only where there are no breaches.
+        state_maps: entries of the state log whose maps were recomputed.
     """
 
     mode: Literal["content", "structure"]
@@ -49,6 +50,7 @@ class AuditReport:
     witnessed: tuple[WitnessedRange, ...]
     findings: tuple[Finding, ...]
     state: LogState
+    state_maps: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -83,6 +85,7 @@ class AuditReport:
             "agents": len(self.state.tables.agents),
             "standings": self.standings,
             "didLogs": self.did_logs,
+            "stateMaps": self.state_maps,
             "acceptances": self.acceptances,
             "witnesses": list(self.witnesses),
             "witnessed": [one.to_wire() for one in self.witnessed],

@@ -34,10 +34,16 @@ class LogReader:
 
     Args:
         transport: to the registry, or to any place that serves its log; a folder of tiles is one.
+        prefix: of the log's own addresses; empty for the main log.
     """
 
-    def __init__(self, transport: Transport | FolderTransport) -> None:
+    def __init__(self, transport: Transport | FolderTransport, *, prefix: str = "") -> None:
         self._transport = transport
+        self._prefix = prefix
+
+    def state_log(self) -> LogReader:
+        """Return the reader of the log in which the registry commits to its state map."""
+        return LogReader(self._transport, prefix="/state")
 
     def description(self) -> dict[str, Any]:
         """Return ``/log.json``; empty where it is not served, as beside tiles that somebody copied.
@@ -46,7 +52,7 @@ class LogReader:
             RegistryError: as `Transport.get`.
         """
         try:
-            return self._transport.get("/log.json")
+            return self._transport.get(f"{self._prefix}/log.json")
         except RegistryRefusedError as error:
             if error.status == _NOT_FOUND:
                 return {}
@@ -67,7 +73,7 @@ class LogReader:
         Raises:
             RegistryError: as `Transport.get_answer`.
         """
-        return self._transport.get_answer("/checkpoint").body
+        return self._transport.get_answer(f"{self._prefix}/checkpoint").body
 
     def portions(self, start: int, end: int) -> Iterator[Portion]:
         """Yield the entries from start up to end in order, read some portions ahead.
@@ -183,7 +189,7 @@ class LogReader:
         """Return a tile of that width, or the full one where the partial one is gone; empty where there is none."""
         for size in dict.fromkeys((width, TILE_WIDTH)):
             try:
-                return self._transport.get_answer("/" + path(size)).body
+                return self._transport.get_answer(f"{self._prefix}/{path(size)}").body
             except RegistryRefusedError as error:
                 if error.status != _NOT_FOUND:
                     raise

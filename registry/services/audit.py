@@ -1,8 +1,7 @@
 """The audit of a running registry: its public log from the first entry on, then what it says of its agents.
 
-Order: the key; the checkpoint; every entry; the root; the upper tiles; every agent and standing, recomputed at the very
-log prefix and instant that the answer names, for which the log is read on where it grew meanwhile; the files of hosted DIDs;
-acceptances.
+Order: the key; the checkpoint; every entry, and the state maps; the root; the upper tiles; every agent and standing, at the
+very log prefix and instant of the answer, for which the log is read on; the files of hosted DIDs; acceptances.
 
 Spec: specs/audit.md.
 """
@@ -22,6 +21,7 @@ from registry.audit.log_audit import LogAudit, SignatureVerifier
 from registry.audit.observer import LeafObserver
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
+from registry.audit.state_map import StateMapAudit
 from registry.audit.structure import StructureAudit
 from registry.audit.tree_audit import Remembered, UpperTile
 from registry.audit.witness_times import WitnessTimes
@@ -36,6 +36,7 @@ from registry.services.audit_facts import read_facts
 from registry.services.audit_files import FileAudit
 from registry.services.audit_memory import AuditKeeper
 from registry.services.audit_standings import StandingAudit
+from registry.services.audit_states import StateLogAudit
 from registry.services.audit_witnesses import check_age, known_witnesses
 
 PAUSE_S: Final = 0.25
@@ -97,7 +98,7 @@ class RegistryAudit:
         progress: told how far it is.
         keep: given key and reader, returns what earlier audits left; None remembers nothing.
         found: what is known to be wrong before the first request.
-        is_stopped: asked after each bundle; an audit that is to stop keeps how far it came and raises KeyboardInterrupt.
+        is_stopped: asked after each bundle; an audit that is to stop keeps how far it came, by KeyboardInterrupt.
     """
 
     def __init__(
@@ -141,6 +142,9 @@ class RegistryAudit:
             return self._report(None, refusal_finding(error))
         self._resume(checkpoint)
         self._read_witnesses(checkpoint)
+        states = StateLogAudit(self._reader, self._key.name, self.maps, self._progress)
+        if self._is_kept:
+            self._findings.extend(states.read(self._audit))
         whole = self._read_up_to(checkpoint)
         if whole:
             self._check_tiles(self._audit.tree.partial_tiles())
@@ -148,6 +152,7 @@ class RegistryAudit:
         checkpoint = self._compare(checkpoint, whole=whole)
         checkpoint = self._compare_files(checkpoint, whole=whole)
         self._check_acceptances(checkpoint, whole=whole)
+        self._findings.extend(states.check_end(self._audit))
         report = self._report(checkpoint)
         if self._keeper is not None and report.is_clean and self._is_kept:
             self._keeper.save(self._audit, checkpoint)
@@ -166,16 +171,17 @@ class RegistryAudit:
 
     @property
     def _compares(self) -> bool:
-        """Whether what the registry says of agents is held against the fold."""
+        """Whether what is said of agents is held against the fold."""
         return self._plan.compare and self._is_kept
 
     @property
     def _is_kept(self) -> bool:
-        """Whether the next audit may rest on this one: it verifies everything, up to the end."""
+        """Whether the next audit may rest on this one: all is verified, up to the end."""
         return self._plan.until_ms is None and not self._plan.structure
 
     def _begin(self, *, remembered: Remembered | None = None) -> LogAudit:
         kind = StructureAudit if self._plan.structure else LogAudit
+        self.maps = StateMapAudit()
         return kind(
             self._key.name,
             self._key.to_text(),
@@ -183,7 +189,7 @@ class RegistryAudit:
             remembered=remembered,
             wanted=promised_indices(self._plan.acceptances),
             verifier=self._verifier,
-            observers=self._observers,
+            observers=(*self._observers, self.maps),
         )
 
     def _resume(self, checkpoint: VerifiedCheckpoint) -> None:
@@ -220,6 +226,7 @@ class RegistryAudit:
                 [*self._audit.findings, *self._findings, *self._standings.findings, *self._files.findings, *more]
             ),
             state=self._audit.state,
+            state_maps=self.maps.compared,
         )
 
     # ------------------------------------------------------------ key and checkpoint

@@ -16,6 +16,7 @@ from registry.services.audit import AuditPlan, RegistryAudit, RememberedLog
 from tests.audit.operator import Operator
 from tests.support.actor import Actor
 from tests.support.registry import World, open_world, serve
+from tests.support.state_map import publish_state
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with open_world(tmp_path_factory.mktemp("audited")) as world:
         scene = Scene(world, "", Operator(world), [], {})
         _live(scene)
+        publish_state(world)
         with serve(world.app) as url:
             scene.url = url
             yield scene

@@ -261,6 +261,7 @@ class Mirror:
     """Serves a log from memory; what a test changes in it is what an auditor gets."""
 
     def __init__(self, log: LogBuilder) -> None:
+        self.log = log
         self.note, self.entries = log.checkpoint(), log.entries
         edge = RightEdge()
         self.tiles: dict[int, list[bytes]] = {}
@@ -277,6 +278,10 @@ class Mirror:
     def first_key(self) -> str:
         """Return the key."""
         return self.key
+
+    def state_log(self) -> Mirror:
+        """Return a log that nothing is known of."""
+        return NoLog(self.log)
 
     def entry(self, index: int, size: int) -> bytes | None:
         """Return an entry."""
@@ -304,6 +309,14 @@ class Mirror:
     def standing(self, did: str, context: str | None) -> dict[str, Any] | None:
         """Know nobody."""
         return None
+
+
+class NoLog(Mirror):
+    """Describes nothing, as where there is no such log."""
+
+    def description(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
 
 
 def test_upper_tiles_are_recomputed(log: LogBuilder) -> None:

@@ -110,7 +110,7 @@ def test_a_deleted_entry_under_a_new_checkpoint(scene: Scene, operator: Operator
     operator.replace_log(leaves[:at] + leaves[at + 1 :])
     report = scene.audit()
     assert blamed(report) == (at, "leaf_mismatch")
-    assert codes(report) == {"leaf_mismatch"}
+    assert codes(report) == {"leaf_mismatch", "state_log_ahead"}
 
 
 def test_an_inserted_entry_under_a_new_checkpoint(scene: Scene, operator: Operator) -> None:
@@ -180,19 +180,20 @@ def test_an_epoch_with_other_votes(scene: Scene, operator: Operator) -> None:
 
 
 def test_an_honest_relog_is_clean_but_for_what_was_seen_before(scene: Scene, operator: Operator) -> None:
-    """The same events with epochs signed anew are a sound log, and a fork: only an older checkpoint tells."""
+    """The same events with epochs signed anew are a sound log, and a fork: older checkpoints tell, and the state log."""
     seen = scene.remember()
     operator.relog(operator.events)
-    assert codes(scene.audit(compare=False)) == set()
-    assert codes(scene.audit(compare=False, remembered=seen)) == {"checkpoint_inconsistent"}
+    told = {"state_tree_differs", "state_map_differs"}
+    assert codes(scene.audit(compare=False)) == told
+    assert codes(scene.audit(compare=False, remembered=seen)) == {"checkpoint_inconsistent", *told}
 
 
 def test_a_rolled_back_log(scene: Scene, operator: Operator) -> None:
     """A backup restored and signed: sound by itself, smaller than what was seen; agents hold acceptances besides."""
     seen = scene.remember()
     operator.replace_log(operator.leaves[:-1])
-    assert codes(scene.audit(compare=False)) == set()
-    assert codes(scene.audit(compare=False, remembered=seen)) == {"checkpoint_rolled_back"}
+    assert codes(scene.audit(compare=False)) == {"state_log_ahead"}
+    assert codes(scene.audit(compare=False, remembered=seen)) == {"checkpoint_rolled_back", "state_log_ahead"}
 
 
 def test_a_swallowed_event(scene: Scene, operator: Operator) -> None:
@@ -200,7 +201,8 @@ def test_a_swallowed_event(scene: Scene, operator: Operator) -> None:
     at = scene.index("bob revokes")
     operator.replace_log(operator.leaves[:at])
     report = scene.audit(compare=False, acceptances=scene.acceptances)
-    assert [(one.code, one.index) for one in report.findings] == [("accepted_event_missing", at)]
+    found = [(one.code, one.index) for one in report.findings]
+    assert found == [("accepted_event_missing", at), ("state_log_ahead", None)]
 
 
 def test_another_event_in_the_place_of_an_accepted_one(scene: Scene, operator: Operator) -> None:

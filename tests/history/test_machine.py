@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,10 +12,14 @@ from did_methods.errors import BonafidesError
 from did_methods.keys import SigningKey
 from did_methods.webvh_create import deactivate_entry, document_template, move_document
 from did_methods.webvh_state import WebvhState
+from registry.audit.state_map import StateMapAudit
 from registry.history.replay import replay_leaf, verify_leaf
+from registry.history.sequence import SequencedLeaf
 from registry.history.snapshot import dump_state, load_state
 from registry.history.state import LogState, scid_of
 from registry.history.subject_state import SubjectState, all_states, changed_states, record_of, touched_states
+from registry.log.merkle import derive_root
+from registry.log.state_map import StateEntry, StateMap, state_digest, subject_key
 from tests.support import evidence
 from tests.support.drafts import fingerprint
 from tests.support.identity_log import (
@@ -45,6 +49,12 @@ def set_rows(rows: dict[str, bytes], changes: Mapping[str, SubjectState | None])
     rows |= {subject: record_of(state) for subject, state in changes.items() if state is not None}
     for subject in [subject for subject, state in changes.items() if state is None]:
         rows.pop(subject, None)
+
+
+def state_entry(leaves: Sequence[SequencedLeaf], rows: Mapping[str, bytes]) -> StateEntry:
+    """Return the state log's entry about these leaves, with these records of subjects."""
+    state_map = StateMap(rows={subject_key(one): state_digest(record) for one, record in rows.items()}.items())
+    return StateEntry(len(leaves), derive_root([leaf.leaf_hash for leaf in leaves]), 16, 1, state_map.root)
 
 
 class LogMachine(RuleBasedStateMachine):
@@ -272,11 +282,9 @@ class LogMachine(RuleBasedStateMachine):
         if not self.people:
             return
         verified, replayed = LogState(), LogState()
-        draft = verified.draft()
-        assert [verify_leaf(draft, leaf.data) for leaf in self.log.leaves] == self.log.leaves
-        draft.commit()
         draft = replayed.draft()
         rows: dict[str, bytes] = {}
+        maps: list[StateEntry] = []
         for start in range(0, len(self.log.leaves), 5):
             for leaf in self.log.leaves[start : start + 5]:
                 replay_leaf(draft, leaf.data)
@@ -286,9 +294,19 @@ class LogMachine(RuleBasedStateMachine):
             draft.commit()  # and used again, twice of three times
             set_rows(late, changed_states(replayed.tables, since=start, live_before=live_before))
             assert late == rows
+            maps.append(state_entry(self.log.leaves[: start + 5], rows))
             if start % 15 == 0:
                 replayed = load_state(dump_state(replayed))
                 draft = replayed.draft()
+        observer = StateMapAudit()
+        observer.expect(enumerate(maps))
+        draft = verified.draft()
+        for leaf in self.log.leaves:
+            assert verify_leaf(draft, leaf.data) == leaf
+            assert not observer.observe(leaf, draft)
+        draft.commit()
+        assert observer.compared == len(maps)
+        assert observer.replayed(verified) == maps[-1]
         assert verified == self.log.state
         assert replayed == self.log.state
         everything: dict[str, bytes] = {}
