@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +11,7 @@ import typer
 from registry.cli.local import Data
 from registry.cli.output import Json, Output, no_table
 from registry.cli.progress import progress_bar
+from registry.cli.published import published_at
 
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database", help="The registry's database.  \\[default: in the data folder]")
@@ -101,7 +100,7 @@ def restore(
     settings, output = load_settings(flags), Output(as_json=as_json)
     place = Place(settings.data_dir, settings.database_url, settings.keys_dir, settings.erasure_keys_dir)
     began = time.monotonic()
-    with progress_bar(output) as progress, _published(source) as published:
+    with progress_bar(output) as progress, published_at(source) as published:
         restored = restore_into(
             place, file, keys_file=keys, published=None if offline else published, progress=progress
         )
@@ -109,33 +108,6 @@ def restore(
     output.result(facts, lambda: _tell_restore(output, facts, time.monotonic() - began))
     if offline:
         output.warn("The published log was not read: erasures since the backup are not known. Nothing will be signed.")
-
-
-@contextmanager
-def _published(source: str | None) -> Iterator[Callable[[str], Any]]:
-    """Give what opens a reader of the published log, and close what it has opened."""
-    from registry.client.log_reader import LogReader
-    from registry.client.tile_folder import FolderTransport, folder_of, open_source
-    from registry.client.transport import Transport
-    from registry.services.restore_state import Published
-
-    opened: list[FolderTransport | Transport] = []
-
-    def read(public_url: str) -> Published:
-        place = source or public_url
-        folder = folder_of(place)
-        opened.append(open_source(place))
-        if folder is None:
-            opened.append(Transport(f"{place.rstrip('/')}/state"))
-        elif (folder / "state").is_dir():
-            opened.append(FolderTransport(folder / "state"))
-        return Published(*map(LogReader, opened))
-
-    try:
-        yield read
-    finally:
-        for one in opened:
-            one.close()
 
 
 def _tell_restore(output: Output, facts: dict[str, Any], seconds: float) -> None:

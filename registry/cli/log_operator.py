@@ -142,18 +142,18 @@ def recover(
     from registry.adapters.registry_keys import load_registry_keys
     from registry.bootstrap_signer import log_key_of
     from registry.cli.progress import progress_bar
-    from registry.client.log_reader import LogReader
-    from registry.client.tile_folder import open_source
+    from registry.cli.published import published_at
     from registry.services.recovery import LogRecovery
+    from registry.services.restore_place import finish_catching_up
     from registry.storage.log import LogStore
 
     output = Output(as_json=as_json)
     settings = _settings(data, database, signer_record=signer_record, witness_policy=witness_policy)
     load_registry_keys(settings.keys_dir)  # a folder without its keys would not open afterwards
-    with _opened(settings) as opened, progress_bar(output) as progress:
-        store = LogStore(opened)
-        reader = LogReader(open_source(source))
-        done = LogRecovery(store=store, key=log_key_of(store), reader=reader, progress=progress).run()
+    with _opened(settings) as opened, progress_bar(output) as progress, published_at(source) as published:
+        store, there = LogStore(opened), published(source)
+        done = LogRecovery(store=store, key=log_key_of(store), reader=there.log, progress=progress).run()
+        finish_catching_up(opened, there, data_dir=settings.data_dir, keys_dir=settings.keys_dir)
     left = _state_of(settings)
     wire = {"imported": done.size - done.old_size, "size": done.size, "state": left}
 

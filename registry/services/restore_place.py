@@ -21,8 +21,11 @@ from registry.errors import DependencyError
 from registry.log.note import NoteKey, NoteSigner
 from registry.services.backup_file import BackupDamagedError, BackupReader
 from registry.services.restore import NotEmptyError, Progress, Restored, RestoreMismatchError, restore_backup
-from registry.services.restore_state import Published
-from registry.storage.engine import open_database
+from registry.services.restore_state import Published, catch_up_state_log
+from registry.services.snapshot import load_state
+from registry.storage.engine import Database, open_database
+from registry.storage.log import LogStore
+from registry.storage.state_log import StateLogStore
 
 OFFLINE_MARK: Final = "restored-offline.json"
 _SPARED: Final = frozenset({"keys", "erasure-keys", "signer"})
@@ -104,7 +107,29 @@ def offline_fault(data_dir: Path) -> RestoredOfflineError | None:
     """Return why a registry may sign nothing that was restored without its published log; None for any other."""
     if not (data_dir / OFFLINE_MARK).exists():
         return None
-    return RestoredOfflineError("restore the backup again with --from once the published log can be reached")
+    return RestoredOfflineError("bonafides log recover --from URL|FOLDER once the published log can be reached")
+
+
+def finish_catching_up(database: Database, published: Published, *, data_dir: Path, keys_dir: Path) -> None:
+    """Catch up with the published state log, after the main log; then nothing is left to learn, and the mark goes.
+
+    The erasures that came with the entries are carried out by the next start, before it serves.
+
+    Args:
+        database: whose main log is as long as the published one.
+        published: where both logs were published.
+        data_dir: where the mark lies.
+        keys_dir: of the registry's private keys.
+
+    Raises:
+        BonafidesError: as `catch_up_state_log`.
+    """
+    store = LogStore(database)
+    state = load_state(store, store.head()[0]).state
+    origin = state.head.genesis.origin if state.head.genesis else ""
+    key = _state_key(keys_dir, origin)
+    catch_up_state_log(StateLogStore(database), published, main=store, state=state, key=key)
+    (data_dir / OFFLINE_MARK).unlink(missing_ok=True)
 
 
 def _state_key(keys_dir: Path, origin: str) -> NoteKey | None:

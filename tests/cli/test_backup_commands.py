@@ -107,7 +107,7 @@ def _restored(command: Command, tmp_path: Path, url: str) -> None:
 
 
 def test_restored_offline_it_signs_nothing(server: ServerProcess, command: Command, tmp_path: Path) -> None:
-    """It serves what it has, and takes and signs nothing until it was restored again beside the published log."""
+    """It serves what it has, and takes and signs nothing until it has caught up with the published log."""
     for name in ("alice", "bob"):
         command("agent", "create", name, "--register")
     command("backup", str(tmp_path / "b"), "--data", str(tmp_path / "data"), "--with-keys", str(tmp_path / "k"))
@@ -122,4 +122,14 @@ def test_restored_offline_it_signs_nothing(server: ServerProcess, command: Comma
         assert Transport(url).get_answer("/checkpoint").body == before
     finally:
         again.kill()
-    assert server.is_running
+    there = server_url()
+    assert "registry_unreachable" in command(
+        "log", "recover", "--from", "http://127.0.0.1:9", "--data", str(tmp_path / "new"), code=3
+    )
+    assert command("log", "recover", "--from", there, "--data", str(tmp_path / "new"))["state"] in ("open", "waiting")
+    server.kill()
+    again = ServerProcess(tmp_path / "new")
+    try:
+        command("vouch", "bob", "--as", "alice", "--url", again.wait_until_serving())
+    finally:
+        again.kill()
