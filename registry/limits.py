@@ -539,3 +539,19 @@ DATABASE_MIGRATION_MS: Annotated[
 BACKUP_MEMBER_BYTES: Annotated[
     int, Limit("bytes", "one file inside a backup, unpacked; they are written in portions of 4 MiB")
 ] = 67_108_864
+
+# --- Streams of the log -------------------------------------------------------------------------------------------
+STREAMS: Annotated[
+    int, Limit("streams", "open at a time in one process; each costs a look at the log's end five times a second")
+] = 256
+STREAMS_PER_SOURCE: Annotated[int, Limit("streams per address", "of those: one source takes a sixteenth at most")] = 16
+STREAM_BACKLOG: Annotated[
+    int,
+    Limit("entries", "that a stream catches up on; whoever is further behind reads entry bundles, which caches serve"),
+] = 100_000
+STREAM_PORTION: Annotated[int, Limit("entries", "read and sent at once: half a megabyte of the longest")] = 64
+STREAM_SEND_S: Annotated[int, Limit("s", "for a reader to take a portion; one that takes nothing is left")] = 30
+STREAM_HEARTBEAT_S: Annotated[
+    int, Limit("s", "without an entry, after which a comment says that the stream is alive")
+] = 15
+STREAM_LIFE_S: Annotated[int, Limit("s", "of one stream; readers come again with the id of the last entry")] = 3_600

@@ -30,6 +30,7 @@ from registry.api import (
     evidence,
     gateway,
     log,
+    log_stream,
     operation,
     standing,
     state_map,
@@ -77,6 +78,7 @@ def create_app(registry: Registry) -> FastAPI:
         context,
         decision,
         log,
+        log_stream,
         state_map,
         did_files,
         did_resolution,
@@ -124,7 +126,7 @@ class DoorMiddleware:
             await problem_response(error)(scope, receive, send_with_id)
             return
         if scope["method"] == "HEAD":  # the routes know GET only; the server sends no body to a HEAD
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "is_head": True}
         await self._app(scope, receive, send_with_id)
 
 

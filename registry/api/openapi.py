@@ -66,6 +66,7 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("post", "/v1/gateways"): _Note(body=_JSON, caller="operator"),
     ("delete", "/v1/gateways/{name}"): _Note(caller="operator"),
     ("get", "/v1/log/proof/inclusion"): _Note(query=("index", "event", "size", "format")),
+    ("get", "/v1/log/stream"): _Note(answer="text/event-stream", query=("after",)),
     ("get", "/v1/log/proof/consistency"): _Note(query=("from", "to")),
     ("get", "/1.0/identifiers/{identifier}"): _Note(answer="application/did-resolution", query=_RESOLUTION_OPTIONS),
     ("post", "/1.0/identifiers/{identifier}"): _Note(body=_JSON, answer="application/did-resolution"),

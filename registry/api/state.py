@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from registry import limits
 from registry.api.guard import Guard
+from registry.api.streams import Streams
 from registry.api.workers import VerificationBusyError, Workers
 from registry.bootstrap import Registry
 
@@ -61,6 +62,8 @@ class ApiState:
         packed_bundles: full entry bundles, compressed, by number; the one kept longest goes first.
         full_tiles: full tiles by level and number; the one kept longest goes first. Of the event loop.
         verification_workers: issue and verify credentials.
+        streams: counts the open streams of the log.
+        closing: whether the server stops, so that streams end.
         waiting: requests that wait for a checkpoint now; counted on the event loop.
     """
 
@@ -85,6 +88,8 @@ class ApiState:
 
     verification_workers: Workers = field(default_factory=_verification_workers)
     waiting: int = 0
+    streams: Streams = field(default_factory=Streams)
+    closing: bool = False
 
 
 def state_of(request: Request) -> ApiState:

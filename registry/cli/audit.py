@@ -159,7 +159,7 @@ Jobs = Annotated[
     typer.Option(
         min=0,
         max=MAX_JOBS,
-        help="Processes that verify signatures beside the fold; 0 verifies them in the fold.  \\[default: one a core]",
+        help="Processes that verify signatures beside the fold; 0 verifies them in the fold.  \\[default: one for each core beside the fold's]",
     ),
 ]
 
@@ -275,7 +275,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
         reader = LogReader(transport)
         memory = stack.enter_context(open_memory(chosen, transport.url, reader))
         progress = stack.enter_context(progress_bar(output))
-        jobs = min(os.cpu_count() or 1, MAX_JOBS) if chosen.jobs is None else chosen.jobs
+        jobs = min((os.cpu_count() or 1) - 1, MAX_JOBS) if chosen.jobs is None else chosen.jobs
         here = VERIFIED_HERE if chosen.jobs is None else 0
         verifier = stack.enter_context(SignaturePool(jobs, here=here)) if jobs else None
         plan = AuditPlan(

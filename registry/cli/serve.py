@@ -235,12 +235,16 @@ def _run(app: Any, listener: socket.socket, settings: Any, announce: Callable[[]
     import uvicorn  # only whoever serves has it
 
     class Server(uvicorn.Server):
-        """Says where it is once it can serve."""
+        """Says where it is once it can serve, and tells streams that it stops."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             if self.started:
                 announce()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.api.closing = True  # streams would end only with the time that is given to requests
+            await super().shutdown(sockets=sockets)
 
     config = uvicorn.Config(
         app,

@@ -138,6 +138,7 @@ ELSEWHERE = (
     "/v1/evidence/",
     "/openings",
     "/v1/witness/logs",
+    "/v1/log/stream",
 )
 
 

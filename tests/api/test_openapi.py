@@ -39,6 +39,7 @@ def test_every_door_that_needs_a_key_says_so(reading: World) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             target = path.replace("{did}", reading.actors["alice"].did).replace("{", "").replace("}", "")
+            target += "?after=x" if path.endswith("/stream") else ""  # else it would never end
             answer = reading.web.send(method.upper(), target, headers={"content-type": "application/json"})
             assert (answer.status == 401) == ("security" in operation), (method, path, answer.status)
 
