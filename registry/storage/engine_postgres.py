@@ -300,7 +300,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
 
 def _pooled(url: URL, size: int) -> Engine:
     try:
-        return create_engine(
+        made = create_engine(
             url,
             isolation_level="AUTOCOMMIT",  # transactions are begun and ended by `_transaction` alone
             connect_args=_connect_args(url),
@@ -312,3 +312,6 @@ def _pooled(url: URL, size: int) -> Engine:
         )
     except ImportError as error:
         raise DatabaseDriverError("install psycopg: pip install 'bonafides[server]'") from error
+    # Many rows go as few statements: one for each would cost a journey to the server each.
+    made.dialect.use_insertmanyvalues_wo_returning = True
+    return made

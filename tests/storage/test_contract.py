@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from did_methods.method import SeenVersion
 from registry.storage import engine_sqlite
 from registry.storage.decision import DecisionRecord, DecisionStore
+from registry.storage.did_version import SqlVersionMemory
 from registry.storage.engine import Database, DatabaseFileSystemError, open_database, shared_database_name
 from registry.storage.engine_sqlite import check_file_system, file_system_of
-from registry.storage.tables import OPENING, PUBLISHED, SNAPSHOT
+from registry.storage.tables import OPENING, PUBLISHED, SNAPSHOT, STATE
 from registry.storage.upsert import add_missing, add_row, put_row
 
 BIG = 2**62
@@ -131,6 +133,35 @@ def test_forgetting_what_was_deleted(database: Database) -> None:
     assert database.forget_deleted()
     assert database.forget_deleted(rewrite=True)
     assert DecisionStore(database).find("a") is not None
+
+
+# ---------------------------------------------------------------- small stores
+
+
+def test_a_version_that_was_seen_only_goes_up(database: Database) -> None:
+    """The newest version of a log elsewhere stays, whichever order they come in; a full memory takes no new log."""
+    memory = SqlVersionMemory(database, most=2)
+    for number in (2, 5, 3):
+        memory.remember("a", SeenVersion(number, f"{number}-x"))
+    memory.remember("b", SeenVersion(1, "1-x"))
+    memory.remember("c", SeenVersion(1, "1-x"))
+    memory.remember("b", SeenVersion(2, "2-x"))
+    seen = [memory.newest(scid) for scid in ("a", "b", "c")]
+    assert seen == [SeenVersion(5, "5-x"), SeenVersion(2, "2-x"), None]
+
+
+def test_many_rows_at_once(database: Database) -> None:
+    """Thousands of rows in one transaction come back whole, with and without a value."""
+    many = [
+        {"key": number.to_bytes(32), "covers": BIG, "subject": f"s{number}", "digest": None, "record": b"{}"}
+        for number in range(2_500)
+    ]
+    with database.write() as connection:
+        connection.execute(insert(STATE), many)
+        found = connection.execute(select(STATE).order_by(STATE.c.key)).all()
+    assert [(row.key, row.digest, row.record, row.covers) for row in found] == [
+        (one["key"], None, b"{}", BIG) for one in many
+    ]
 
 
 # ---------------------------------------------------------------- listening
