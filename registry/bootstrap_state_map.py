@@ -175,7 +175,12 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
     note_signer = NoteSigner(genesis.origin + STATE_LOG_SUFFIX, room.rings["state-note"].keys["signing"])
     _check_key(store, note_signer)
     record = FileSignerRecord(_record_path(settings, note_signer.name), origin=note_signer.name)
-    signer = CheckpointSigner(note_signer=note_signer, store=store, record=record)
+    signer = CheckpointSigner(
+        note_signer=note_signer,
+        store=store,
+        record=record,
+        alone=lambda: database.exclusive(f"sign {note_signer.name}"),
+    )
     log = LogService(store=store, sequencer=keeper, signer=signer)
     policy = _policy(room.witnessing.publisher.policy, note_signer)
     folder = open_folder(_below(chosen.tiles_dir))
@@ -190,6 +195,7 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
         folder=folder,
         description=orjson.dumps(_describe(log, policy)),
         interval_ms=chosen.interval_ms,
+        alone=lambda: database.exclusive(f"publish {note_signer.name}"),
     )
     note_at = room.witnessing.publisher.note_at
     proofs = StateProofs(keeper=keeper, store=store, state_log=log, note_at=note_at)

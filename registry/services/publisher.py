@@ -12,13 +12,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
+from did_methods.errors import BonafidesError
 from registry.errors import DependencyError
 from registry.limits import WITNESS_INTERVAL_MS
 from registry.log.checkpoint import Checkpoint
 from registry.log.cosignature import Cosignature, append_lines, line_time_s
-from registry.log.note import NoteSignature
+from registry.log.note import NoteSignature, parse_note
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.cosigning import WitnessClient
 from registry.services.heartbeat import Heartbeat
@@ -57,6 +59,7 @@ class Publisher:
         description: the bytes of the folder's ``log.json``.
         heartbeat: puts a time of the log's own under what is published; None puts none.
         interval_ms: between two checkpoints that witnesses are asked about.
+        alone: excludes every other process that writes the folder, while it writes.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Publisher:
         description: bytes = b"",
         heartbeat: Heartbeat | None = None,
         interval_ms: int = WITNESS_INTERVAL_MS,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._alone = alone
         self._log, self._entries, self._publications = log, entries, publications
         self.policy = policy or _OPEN
         self.client = client
@@ -200,7 +205,8 @@ class Publisher:
         except NotSignedYetError:
             return False
         if self._folder is not None:
-            self._write_tiles(self._folder, head)
+            with self._alone():
+                self._write_tiles(self._folder, head)
         checkpoint = head.to_checkpoint(self._log.origin)
         is_due = self.heartbeat is not None and self.heartbeat.is_due(checkpoint)
         held = self._publications.cosignatures(head.size)
@@ -242,8 +248,12 @@ class Publisher:
     def _publish(self, head: SignedHead) -> bool:
         """Publish a checkpoint with the cosignatures that are held; in the folder, in the database, then here."""
         note = append_lines(head.note, self._lines(head))
-        if self._folder is not None and self._folder.checkpoint() != note:
-            publish_checkpoint(self._folder, head.to_checkpoint(self._log.origin), note)
+        if self._folder is not None:
+            with self._alone():
+                if self._is_overtaken(self._folder, head):
+                    return False
+                if not is_as_fresh(self._folder.checkpoint(), note):
+                    publish_checkpoint(self._folder, head.to_checkpoint(self._log.origin), note)
             if self._lately is not None and self._lately[1] < head.size:
                 drop_partials(self._folder, old_size=self._lately[0], size=self._lately[1])
             if head.size > self._in_folder:
@@ -253,6 +263,11 @@ class Publisher:
             self._publications.save_published(head.size)
         self._show(head)
         return True
+
+    def _is_overtaken(self, folder: FolderTileStore, head: SignedHead) -> bool:
+        """Say whether another process of this log has published a larger head of the same tree."""
+        there = published_head(folder)
+        return there is not None and there.size > head.size and self._log.root_at(there.size) == there.root_hash
 
     def _show(self, head: SignedHead) -> None:
         if head.size >= self._shown_size():
@@ -270,3 +285,22 @@ class Publisher:
             return self._log.published_head.size
         except NotSignedYetError:
             return 0
+
+
+def is_as_fresh(held: bytes | None, note: bytes) -> bool:
+    """Say whether a published note says what another one says, with every line of it or a newer one of the same key.
+
+    Args:
+        held: what lies there; None for nothing.
+        note: what would replace it.
+    """
+    if held is None or held == note:
+        return held is not None
+    try:
+        there, ours = parse_note(held), parse_note(note)
+    except BonafidesError:
+        return False
+    times = {(line.name, line.key_id): line_time_s(line) for line in there.signatures}
+    lines = [((line.name, line.key_id), line_time_s(line)) for line in ours.signatures]
+    # The log's own signature has no time, and is the same bytes for the same text.
+    return there.text == ours.text and all(times.get(key, -1) >= time_s for key, time_s in lines)

@@ -158,6 +158,7 @@ def open_witnessing(
         description=orjson.dumps(describe_log(genesis) | describe_policy(policy) | described),
         heartbeat=beat,
         interval_ms=chosen.interval_ms,
+        alone=lambda: database.exclusive(f"publish {genesis.origin}"),
     )
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
     own = OwnLog(key, log.root_at, publications.signed_note, lambda head: log.guard.meet(seen_head("gossip", head)))
