@@ -507,6 +507,10 @@ REMEMBERED_PRESENTATIONS: Annotated[
 AUDIT_SAVE_EVERY_S: Annotated[
     int, Limit("s", "how far an audit has come is kept this often; an interruption at a bundle's end loses nothing")
 ] = 30
+AUDIT_SPOT_BUNDLES: Annotated[
+    int,
+    Limit("bundles", "of what earlier audits verified, drawn at random and hashed again in each audit that goes on"),
+] = 16
 AUDIT_WITNESSED_NOTES: Annotated[
     int, Limit("notes", "with cosignatures, kept between audits to place entries in time; the oldest go first")
 ] = 256

@@ -81,6 +81,7 @@ class Chosen:
     until_ms: int | None
     acceptances: Sequence[UnverifiedCredential]
     no_state: bool
+    whole: bool
     log_only: bool
     did_logs: int
     policy: WitnessPolicy | None
@@ -112,6 +113,9 @@ State = Annotated[
     ),
 ]
 NoState = Annotated[bool, typer.Option("--no-state", help="Remember nothing, and know nothing from before.")]
+Whole = Annotated[
+    bool, typer.Option("--whole", help="Verify every entry again, also what an earlier audit has verified.")
+]
 Acceptances = Annotated[
     Path | None,
     typer.Option(help="JSON lines: acceptances that the registry gave; their events must be in the log."),
@@ -170,6 +174,7 @@ def audit(
     key: Key = None,
     state: State = None,
     no_state: NoState = False,
+    whole: Whole = False,
     acceptances: Acceptances = None,
     at: At = None,
     top: Top = 0,
@@ -208,6 +213,7 @@ def audit(
         until_ms=ranking.at_ms,
         acceptances=_load_acceptances(acceptances),
         no_state=no_state,
+        whole=whole,
         log_only=log_only,
         did_logs=did_logs,
         policy=_load_policy(policy),
@@ -285,6 +291,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
             acceptances=chosen.acceptances,
             policy=chosen.policy,
             max_age_ms=chosen.max_age_ms,
+            whole=chosen.whole,
             structure=chosen.structure,
             compare=not chosen.log_only and not isinstance(transport, FolderTransport),
             did_logs=chosen.did_logs,

@@ -57,8 +57,8 @@ def tell_report(output: Output, report: AuditReport, seconds: float, rows: Seque
 
 _TRUST = {
     "given": "as given",
-    "remembered": "from the state file",
-    "first_use": "the registry's own word: trust on first use; pin it with --key or --state",
+    "remembered": "as at the last audit",
+    "first_use": "the registry's own word: trust on first use; pin it with --key",
 }
 
 

@@ -68,6 +68,7 @@ class AuditPlan:
         acceptances: promises to hold against the log.
         policy: the auditor's own witnesses, of whom a quorum must have cosigned; None takes those that the log names.
         max_age_ms: the newest cosignature of the checkpoint may be so old at most; None asks for none.
+        whole: verify every entry again, also what an earlier audit has verified.
         structure: hashes, leaf form, links and root alone; no signature, no rule, and nothing is kept.
         compare: ask the registry for agents and standings; False reads the log alone.
         did_logs: compare the served files of at most so many hosted DIDs; None for all, 0 for none.
@@ -81,6 +82,7 @@ class AuditPlan:
     acceptances: Sequence[UnverifiedCredential] = ()
     policy: WitnessPolicy | None = None
     max_age_ms: int | None = None
+    whole: bool = False
     structure: bool = False
     compare: bool = True
     did_logs: int | None = DID_LOGS
@@ -203,7 +205,7 @@ class RegistryAudit:
             return
         breaches = self._keeper.compare(checkpoint)
         self._findings.extend(breaches)
-        if not breaches and self._is_kept:
+        if not breaches and self._is_kept and not self._plan.whole:
             resumed = self._keeper.resume(self._begin, checkpoint)
             self._audit = resumed.audit
             self._findings.extend(resumed.findings)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import SystemRandom
 from typing import Final
 
+from did_methods.codec import base64url_encode
 from did_methods.errors import BonafidesError
 from registry.adapters.audit_folder import AuditFolder, AuditState, AuditStateFormatError
 from registry.audit.finding import Finding, make_finding
@@ -18,11 +20,12 @@ from registry.audit.log_audit import LogAudit
 from registry.audit.published_tree import LogTileMissingError, PublishedTree
 from registry.audit.reader import LogReader
 from registry.audit.split_search import find_split_view
-from registry.limits import AUDIT_SAVE_EVERY_S, AUDIT_WITNESSED_NOTES
+from registry.limits import AUDIT_SAVE_EVERY_S, AUDIT_SPOT_BUNDLES, AUDIT_WITNESSED_NOTES
 from registry.log.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint
-from registry.log.merkle import ConsistencyProofError
+from registry.log.merkle import HASH_BYTES, ConsistencyProofError, leaf_hash
 from registry.log.note import NoteKey
 from registry.log.split_view import encode_split_view
+from registry.log.tile import TILE_WIDTH
 
 _WORK_PER_SAVE: Final = 9
 """Saving takes time in proportion to the log: at most a tenth of an audit goes there."""
@@ -34,7 +37,7 @@ class Resumed:
 
     Attributes:
         audit: with the fold of the last audit where that fits.
-        findings: why it does not.
+        findings: why it does not, or what of it is not served any more.
     """
 
     audit: LogAudit
@@ -116,7 +119,30 @@ class AuditKeeper:
         except (FoldFormatError, LogTileMissingError, ConsistencyProofError) as error:
             return Resumed(begin(), (make_finding("fold_discarded", error.code),))
         self._goes_on, self._kept_size = True, audit.size
-        return Resumed(audit)
+        return Resumed(audit, tuple(self._spot_check(audit.size)))
+
+    def _spot_check(self, size: int) -> list[Finding]:
+        """Hash some bundles again that earlier audits verified: is what was verified still what is served?
+
+        Args:
+            size: of the tree that was kept.
+        """
+        full, kept, findings = size // TILE_WIDTH, self._folder.leaf_hashes(), []
+        for number in SystemRandom().sample(range(full), min(full, AUDIT_SPOT_BUNDLES)):
+            start = number * TILE_WIDTH
+            (portion,) = self._reader.portions(start, start + TILE_WIDTH)
+            if not portion.is_exact:
+                missing = start + len(portion.entries)
+                findings.append(
+                    make_finding("entries_missing", index=missing, expected=TILE_WIDTH, found=len(portion.entries))
+                )
+            for index, data in enumerate(portion.entries, start):
+                known, found = kept[index * HASH_BYTES : (index + 1) * HASH_BYTES], leaf_hash(data)
+                if known and known != found:
+                    shown = base64url_encode(known), base64url_encode(found)
+                    findings.append(make_finding("leaf_hash_mismatch", index=index, expected=shown[0], found=shown[1]))
+                    break
+        return findings
 
     # ------------------------------------------------------------ leaving to the next
 

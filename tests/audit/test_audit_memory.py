@@ -116,7 +116,7 @@ def test_the_second_audit_verifies_only_what_is_new(grown: LogBuilder, tmp_path:
     reader = Counting(tiles)
     report = keep_in(tmp_path / "state", reader, whole)
     assert (report.is_clean, report.entries, report.folded) == (True, len(whole.entries), len(whole.entries))
-    assert reader.asked == [(first, len(whole.entries))]
+    assert reader.asked == [(0, 256), (first, len(whole.entries))]  # one bundle is drawn and hashed again
     assert report.state == whole.state
     assert keep_in(tmp_path / "other", Counting(tiles), whole).state == report.state
 
@@ -203,6 +203,30 @@ def test_another_key_of_a_known_log(grown: LogBuilder, tmp_path: Path, capsys: C
     assert (code, report["trust"]) == (0, "remembered")
     code, report = audit(capsys, tiles, key=stranger.log_key)
     assert (code, "[audit_key_changed]" in report["error"]) == (2, True)
+
+
+def test_what_was_verified_must_still_be_served(
+    grown: LogBuilder, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old entries are not folded again, but bundles of them are drawn and hashed; --whole verifies every one."""
+    tiles = publish(grown, tmp_path / "tiles")
+    assert audit(capsys, tiles)[0] == 0
+    file = tiles / "tile/entries/000"
+    honest = file.read_bytes()
+    file.write_bytes(honest.replace(b'"strength":80', b'"strength":81', 1))
+    code, report = audit(capsys, tiles)
+    assert (code, codes(report)) == (4, ["leaf_hash_mismatch"])
+    file.write_bytes(honest[: len(honest) // 2])
+    code, report = audit(capsys, tiles)
+    assert (code, codes(report)) == (4, ["entries_missing"])
+    file.write_bytes(honest.replace(b'"strength":80', b'"strength":81', 1))
+    monkeypatch.setattr("registry.services.audit_memory.AUDIT_SPOT_BUNDLES", 0)
+    assert audit(capsys, tiles)[0] == 0  # nobody looked there
+    code, report = audit(capsys, tiles, "--whole")
+    assert (code, {"leaf_hash_mismatch", "proof_invalid", "root_mismatch"} <= set(codes(report))) == (4, True)
+    file.write_bytes(honest)
+    code, report = audit(capsys, tiles, "--whole")
+    assert (code, codes(report), report["folded"]) == (0, [], len(grown.entries))
 
 
 # ---------------------------------------------------------------- damage
@@ -304,7 +328,7 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(grown: LogBuilder, tmp_pa
     assert json.loads((state / "state.json").read_bytes())["checkpoint"] is None
     reader = Counting(tiles)
     report = keep_in(state, reader, grown)
-    assert (report.is_clean, reader.asked) == (True, [(256, len(grown.entries))])
+    assert (report.is_clean, reader.asked) == (True, [(0, 256), (256, len(grown.entries))])
     assert report.state == grown.state
 
 
@@ -355,4 +379,4 @@ def test_a_save_that_is_cut_short_changes_nothing(
     assert refused.value.code == "audit_state_unreadable"
     reader = Counting(tiles)
     report = keep_in(state, reader, whole)
-    assert (report.findings, reader.asked) == ((), [(first, len(whole.entries))])
+    assert (report.findings, reader.asked) == ((), [(0, 256), (first, len(whole.entries))])
