@@ -10,6 +10,7 @@ from registry.audit.finding import Finding, first_entry_at_fault
 from registry.audit.witness_times import WitnessedRange
 from registry.history.state import LogState
 from registry.log.checkpoint import VerifiedCheckpoint
+from registry.log.state_map import StateEntry
 
 Trust = Literal["given", "remembered", "first_use"]
 
@@ -34,6 +35,7 @@ class AuditReport:
         findings: sorted.
         state: the fold; means something only where there are no breaches.
         state_maps: entries of the state log whose maps were recomputed.
+        replayed: the tree and the state map that the whole content came to; None where not all of it was folded.
     """
 
     mode: Literal["content", "structure"]
@@ -51,6 +53,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     state: LogState
     state_maps: int = 0
+    replayed: StateEntry | None = None
 
     @property
     def is_clean(self) -> bool:

@@ -15,7 +15,7 @@ import typer
 
 from did_methods.canonical import canonicalize
 from did_methods.timestamp import format_timestamp
-from registry.cli import agent_identity
+from registry.cli import agent_identity, agent_state
 from registry.cli.agent_identity import NewPassphrase, parse_model
 from registry.cli.options import As, Did, KeyFile, Url, as_operator, connect, json_option, load_agent, look_at
 from registry.cli.output import Json, Output, make_table, no_table, short_did
@@ -308,4 +308,5 @@ def _told(as_json: bool, did: str, state: str, reason: str) -> None:
 def attach(main: typer.Typer) -> None:
     """Add this group."""
     agent_identity.attach(app)
+    agent_state.attach(app)
     main.add_typer(app, name="agent")

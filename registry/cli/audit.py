@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from did_methods.errors import BonafidesError
+from registry.cli.audit_sign import sign_replay as sign
 from registry.cli.audit_text import tell_report
 from registry.cli.exits import ExitCode
 from registry.cli.output import Json, Output
@@ -166,6 +167,12 @@ Jobs = Annotated[
         help="Processes that verify signatures beside the fold; 0 verifies them in the fold.  \\[default: one for each core beside the fold's]",
     ),
 ]
+SignReplay = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEYFILE", help="Sign what the whole content came to, for others: log size N gives state map R."
+    ),
+]
 
 
 def audit(
@@ -187,6 +194,7 @@ def audit(
     max_age: MaxAge = None,
     structure: Structure = False,
     jobs: Jobs = None,
+    sign_replay: SignReplay = None,
     as_json: Json = False,
 ) -> None:
     """Recompute the registry from its public log: root, chains, signatures, states, scores, DID files; compare.
@@ -226,7 +234,7 @@ def audit(
     seconds = time.monotonic() - began
     rows = _rank(report, ranking)
     wire = report.to_wire() | {"url": url, "seconds": round(seconds, 3), "ranking": [row.to_wire() for row in rows]}
-    output.result(wire, lambda: tell_report(output, report, seconds, rows))
+    output.result(wire | sign(output, report, sign_replay), lambda: tell_report(output, report, seconds, rows))
     if not report.is_clean:
         raise typer.Exit(ExitCode.NOT_VERIFIED)
 

@@ -80,3 +80,17 @@ class StateLogUnboundError(VerificationError):
 
     code = "state_log_unbound"
     title = "The key of the state log is not vouched for"
+
+
+class ReplayStatementError(VerificationError):
+    """The document is no auditor's statement about a replay of this log, or not one of an auditor who is trusted."""
+
+    code = "log_replay_invalid"
+    title = "Not a replay of this log by a trusted auditor"
+
+
+class MapDisputedError(VerificationError):
+    """An auditor replayed the log to the same size and came to another map or tree than the state log commits to."""
+
+    code = "state_map_disputed"
+    title = "An auditor came to another state map"

@@ -229,6 +229,7 @@ class RegistryAudit:
             ),
             state=self._audit.state,
             state_maps=self.maps.compared,
+            replayed=self.maps.replayed(self._audit.state) if self._is_kept and self._audit.folded else None,
         )
 
     # ------------------------------------------------------------ key and checkpoint
