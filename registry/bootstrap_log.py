@@ -78,7 +78,7 @@ def _open_log(settings: Settings, clock: Clock, database: Database, store: LogSt
     genesis = state.head.genesis
     if genesis is None or note_signer.key.to_text() != genesis.log_key:
         raise KeysMissingError("the log key is not the one that entry 0 names")
-    log = open_signer(settings, database, store, sequencer, note_signer)
+    log = open_signer(settings, database, store, sequencer, note_signer, clock)
     witnessing = _witnessing(settings, genesis, log, store, database, rings, clock)
     if genesis.profile != "replay":
         witnessing.tell_time(log_clock)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 from did_methods.errors import BonafidesError
 from registry.adapters.signer_record import FileSignerRecord, record_path
+from registry.adapters.system_clock import Clock
 from registry.config import Settings
 from registry.errors import DependencyError
 from registry.log.entry import parse_leaf
@@ -16,6 +19,7 @@ from registry.services.sequencer import Sequencer
 from registry.services.signing import CheckpointSigner, LogRolledBackError
 from registry.storage.engine import Database
 from registry.storage.log import LogStore
+from registry.storage.signing import SigningStore
 
 
 class LogKeyError(DependencyError):
@@ -26,7 +30,12 @@ class LogKeyError(DependencyError):
 
 
 def open_signer(
-    settings: Settings, database: Database, store: LogStore, sequencer: Sequencer, note_signer: NoteSigner
+    settings: Settings,
+    database: Database,
+    store: LogStore,
+    sequencer: Sequencer,
+    note_signer: NoteSigner,
+    clock: Clock,
 ) -> LogService:
     """Return the log with its signer, whose record lies apart from the database; writer and decisions ask its guard.
 
@@ -36,15 +45,19 @@ def open_signer(
         store: the log's rows.
         sequencer: its writer.
         note_signer: its note key under its origin.
+        clock: the registry's.
     """
+    signings = SigningStore(database, origin=note_signer.name, now_ms=clock.now_ms)
+    holder = f"{socket.gethostname()}/{os.getpid()}"
     record = FileSignerRecord(_path(settings, note_signer.name), origin=note_signer.name)
     signer = CheckpointSigner(
         note_signer=note_signer,
         store=store,
         record=record,
         alone=lambda: database.exclusive(f"sign {note_signer.name}"),
+        signed=lambda size: signings.save_holder(holder, size),
     )
-    log = LogService(store=store, sequencer=sequencer, signer=signer)
+    log = LogService(store=store, sequencer=sequencer, signer=signer, ends=signings)
     fault = offline_fault(settings.data_dir)
     if fault is not None:
         log.guard.close(fault)

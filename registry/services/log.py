@@ -59,6 +59,18 @@ class TreeOwner(Protocol):
         ...
 
 
+class LogEnds(Protocol):
+    """Where the database remembers that a log was frozen."""
+
+    def successor(self) -> str | None:
+        """Return where the log goes on, empty for nowhere; None for a log that has not ended."""
+        ...
+
+    def save(self, successor: str) -> str:
+        """End the log, durably; return what was said when it was ended first."""
+        ...
+
+
 class LogService:
     """A log as readers see it."""
 
@@ -68,13 +80,16 @@ class LogService:
         store: TreeRows,
         sequencer: TreeOwner,
         signer: CheckpointSigner,
+        ends: LogEnds | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._files = DatabaseTileStore(store)
         self._sequencer = sequencer
         self.signer = signer
-        self.guard = RollbackGuard(signer=signer, head=store.head, root_at=self.root_at)
+        self._ends = ends
+        end = (lambda: None) if ends is None else ends.successor
+        self.guard = RollbackGuard(signer=signer, head=store.head, root_at=self.root_at, end=end)
         self._mutex = threading.Lock()
         self._monotonic = monotonic
         self.sign_interval_s = SIGN_INTERVAL_MS / 1_000
@@ -130,6 +145,7 @@ class LogService:
             SignedTwiceError: ``checkpoint_fork``.
         """
         if self._monotonic() - self._signed_at >= self.sign_interval_s:
+            self.guard.look_for_end()
             self.sign_if_grown()
         if self.on_idle is not None:
             self.on_idle()
@@ -172,6 +188,9 @@ class LogService:
         with self._mutex:
             if not self.guard.may_sign:
                 raise NotSignedYetError
+            if self._ends is not None:
+                # First of all: from here on no process appends, so what is signed next is the last there is.
+                successor = self._ends.save(successor)
             signed = self.signer.sign(final=True, successor=successor)
             if signed is None:
                 raise NotSignedYetError

@@ -82,6 +82,7 @@ class RollbackGuard:
         signer: of the log; its record and its store are held against each other first.
         head: the committed size and root.
         root_at: root of the committed tree at a size, None where it does not reach.
+        end: where the log goes on, if the database says that it has ended; else None.
     """
 
     def __init__(
@@ -90,8 +91,9 @@ class RollbackGuard:
         signer: CheckpointSigner,
         head: Callable[[], tuple[int, bytes]],
         root_at: Callable[[int], bytes | None],
+        end: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._signer, self._head, self._root_at = signer, head, root_at
+        self._signer, self._head, self._root_at, self._end = signer, head, root_at, end
         self._lookouts: list[Lookout] = []
         self._mutex = threading.Lock()
         self._answered: set[str] = set()
@@ -164,6 +166,12 @@ class RollbackGuard:
         if self._silent and self.finding is None and not self.may_sign:
             self._look_outside(frozenset(self._silent))
 
+    def look_for_end(self) -> None:
+        """Take note that another process has frozen the log."""
+        successor = None if self.frozen else self._end()
+        if successor is not None:
+            self.freeze(successor)
+
     def look_at(self, name: str) -> None:
         """Ask one witness anew: it claims to have seen a larger or another tree."""
         self._look_outside(frozenset((name,)))
@@ -199,11 +207,13 @@ class RollbackGuard:
         except BonafidesError as error:
             self.close(error)
             return
+        self.look_for_end()
         newest = self._signer.newest()
         if recorded is None and newest is not None:
             _LOG.warning("there is no record of what was signed beside the database; the next signature makes one")
         if recorded is not None:
-            self.frozen, self.successor = recorded.frozen, recorded.successor
+            if recorded.frozen:
+                self.freeze(recorded.successor)
             self.meet(Sighting("signer record", recorded.size, recorded.root_hash))
         if newest is not None:
             self.meet(Sighting("signed checkpoint", newest.size, newest.root_hash))

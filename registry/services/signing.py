@@ -88,6 +88,7 @@ class CheckpointSigner:
         store: the log.
         record: the signer's own memory, apart from the store.
         alone: excludes every other signer of this log while it signs.
+        signed: told the size of each new note, before it leaves and before another signer may sign.
     """
 
     def __init__(
@@ -97,8 +98,10 @@ class CheckpointSigner:
         store: SignedStore,
         record: SignerRecord,
         alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+        signed: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._note_signer, self._store, self._record, self._alone = note_signer, store, record, alone
+        self._signed = signed
 
     @property
     def note_signer(self) -> NoteSigner:
@@ -148,7 +151,9 @@ class CheckpointSigner:
             if newest is not None and newest.size == size:
                 return newest
             note = sign_checkpoint(Checkpoint(self._note_signer.name, size, root_hash), self._note_signer.signing_key)
-            return SignedHead(size, root_hash, self._store.save_signed(size, root_hash, note))
+            kept = self._store.save_signed(size, root_hash, note)
+            self._signed(size)
+            return SignedHead(size, root_hash, kept)
 
     def _check_growth(
         self, recorded: RecordedHead | None, newest: SignedHead | None, size: int, root_hash: bytes

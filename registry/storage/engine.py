@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from registry.errors import DependencyError, ParseError
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """The newest migration; a test compares it with the migrations folder."""
 
 SEQUENCING: Final = "sequencing"

@@ -23,6 +23,7 @@ from registry.log.tile import TileId, tile_node_reader
 from registry.storage.engine import Database, Listener
 from registry.storage.opening import SealedOpening, insert_openings
 from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
+from registry.storage.tables_signing import LOG_END
 from registry.storage.upsert import put_row
 
 TILE_WIDTH = 256
@@ -299,7 +300,8 @@ def _swap_head(connection: Connection, old: tuple[int, bytes], size: int, root_h
         except IntegrityError as error:
             raise HeadMovedError from error
         return
-    known = HEAD.c.size == old[0], HEAD.c.root == old[1]
+    # A log that has ended has no next head, whoever asks; in the same statement, so that it costs no turn of its own.
+    known = HEAD.c.size == old[0], HEAD.c.root == old[1], ~select(LOG_END.c.id).exists()
     if connection.execute(update(HEAD).where(*known).values(size=size, root=root_hash)).rowcount != 1:
         raise HeadMovedError
 

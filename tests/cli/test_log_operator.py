@@ -245,6 +245,9 @@ def test_a_frozen_log_answers_reads_and_no_writes(folders: Folders, capsys: Capt
         assert world.web.get("/readyz").code == "log_frozen"
         assert world.size == folders.size
     assert run(["log", "freeze", "--data", str(folders.data / "nothing"), "--yes"]) == 5
+    shutil.rmtree(folders.data / "signer")  # the database knows it too, not the signer's record alone
+    with open_world(folders.data, on_disk=True, clock=folders.clock) as world:
+        assert world.register(world.short_lived("late")).code == "log_frozen"
 
 
 def test_a_log_that_was_set_back_cannot_be_frozen(folders: Folders, capsys: Capture) -> None:
