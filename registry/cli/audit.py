@@ -229,11 +229,16 @@ def audit(
         structure=structure,
         jobs=jobs,
     )
+    _audit(output, plan, ranking, sign_replay)
+
+
+def _audit(output: Output, plan: Chosen, ranking: _Ranking, sign_replay: Path | None) -> None:
     began = time.monotonic()
     report = _run(output, plan)
     seconds = time.monotonic() - began
     rows = _rank(report, ranking)
-    wire = report.to_wire() | {"url": url, "seconds": round(seconds, 3), "ranking": [row.to_wire() for row in rows]}
+    ranked = [row.to_wire() for row in rows]
+    wire = report.to_wire() | {"url": plan.url, "seconds": round(seconds, 3), "ranking": ranked}
     output.result(wire | sign(output, report, sign_replay), lambda: tell_report(output, report, seconds, rows))
     if not report.is_clean:
         raise typer.Exit(ExitCode.NOT_VERIFIED)
