@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from did_methods.codec import base64url_decode, base64url_encode
-from registry.adapters.erasure_keys import ErasureKeys, FolderErasureKeys
+from registry.adapters.erasure_keys import ErasureKeys, ErasureKeysUnusableError, FolderErasureKeys
 from registry.adapters.system_clock import Clock
 from registry.credentials.model import parse_credential
 from registry.credentials.verify import verify_credential
@@ -115,7 +115,11 @@ class ErasureService:
         entry = None if index is None else self._entries.entry(index)
         if entry is None:
             raise NothingToEraseError
-        agents = [one for one in parse_leaf(entry.data).parties if one.did in self._state.tables.agents]
+        leaf = parse_leaf(entry.data)
+        said = leaf.event.get("credentialSubject")
+        if not isinstance(said, dict) or not said.get("commitments"):
+            raise NothingToEraseError("it commits to nothing")  # so that nobody fills the log with orders about nothing
+        agents = [one for one in leaf.parties if one.did in self._state.tables.agents]
         named = sorted(agents, key=_subjects_first) if party is None else [one for one in agents if one.did == party]
         if not named:
             raise NothingToEraseError
@@ -184,8 +188,14 @@ class ErasureService:
         """Carry out what another replica logged and did not finish, and what could not be finished before."""
         tables = self._state.tables
         grown = len(tables.erased_agents) + len(tables.erased_events) > self._seen
-        if grown or (self._try_again_s is not None and time.monotonic() >= self._try_again_s):
+        waits = self._try_again_s is not None and time.monotonic() < self._try_again_s
+        if (not grown and self._try_again_s is None) or waits:
+            return
+        try:
             self.carry_out()
+        except ErasureKeysUnusableError as error:  # this runs on the writer's thread, and the log goes on without
+            _LOG.error("an erasure cannot be carried out now: %s", error)
+            self._try_again_s = time.monotonic() + _RETRY_S
 
     def _ordered(self) -> tuple[dict[str, int], dict[bytes, int], dict[str, list[str]]]:
         """Return what is to be erased, with the index of each order, and the later names of those agents."""

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from registry.storage.engine import DatabaseBusyError, DatabaseFileSystemError, is_current, migrate
 
 _LOCK_WAIT_MS = 5_000
+_FORGET_WAIT_MS = 200
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _NETWORK: Final = frozenset(
     [
@@ -163,7 +164,10 @@ class SqliteDatabase:
         with self._writer_mutex:
             if rewrite:
                 self._writer.exec_driver_sql("VACUUM")
+            # The writer stands still meanwhile: a long reader, such as a backup, is not waited for.
+            self._writer.exec_driver_sql(f"PRAGMA busy_timeout={_FORGET_WAIT_MS}")
             row = self._writer.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+            self._writer.exec_driver_sql(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
         return row is not None and row[0] == 0
 
     def close(self) -> None:

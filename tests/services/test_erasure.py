@@ -248,9 +248,12 @@ def test_nobody_erases_what_is_anothers(world: World, pair: tuple[Actor, Actor])
     }
     forged = request(bob)
     forged["request"]["issuer"] = forged["request"]["credentialSubject"]["id"] = alice.did
+    bare = alice.vouch(carol.did)
+    world.submit(bare)
     before = world.fingerprint()
     for code, body in {**orders, "issuer_key_mismatch": forged}.items():
         assert world.web.post("/v1/erasures", body).code == code
+    assert world.web.post("/v1/erasures", request(carol, event_id(bare))).code == "nothing_to_erase"
     assert world.web.post("/v1/erasures", {"did": bob.did}).code == "bearer_key_required"
     assert world.web.post("/v1/erasures", {"event": told.event}, headers=GATEWAY).code == "operator_only"
     for body in ({}, {"did": 1}, {"did": bob.did, "event": told.event}, {"request": "x"}):
@@ -335,7 +338,6 @@ def test_a_reader_delays_the_write_ahead_log_only(world: World, pair: tuple[Acto
     with sqlite3.connect(tmp_path / "data" / "registry.sqlite3", isolation_level=None) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM opening").fetchone()
-        world.registry.database._writer.exec_driver_sql("PRAGMA busy_timeout=50")
         erase(world, {"event": told.event})
         assert openings(world, told) == []
         assert service._store.carried_out() == set()
@@ -343,6 +345,30 @@ def test_a_reader_delays_the_write_ahead_log_only(world: World, pair: tuple[Acto
     reader.close()
     service._try_again_s = 0.0
     service.carry_out_if_due()
+    assert len(service._store.carried_out()) == 1
+
+
+def test_a_folder_of_keys_that_is_gone_stops_no_log(
+    world: World, pair: tuple[Actor, Actor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The order is logged and answered with 503; everything else goes on, and it is done once the folder is back."""
+    alice, bob = pair
+    told = tell(world, alice, bob)
+    keys, aside = tmp_path / "data" / "erasure-keys", tmp_path / "aside"
+    keys.rename(aside)
+    keys.write_text("in the way")
+    assert world.web.post("/v1/erasures", {"did": bob.did}, headers=OPERATOR).code == "erasure_keys_unusable"
+    assert bob.did in world.registry.state.tables.erased_agents
+    service = world.registry.erasure_room.erasure
+    service.carry_out_if_due()
+    assert "cannot be carried out now" in caplog.text
+    assert world.submit(alice.vouch(world.agent("carol").did)).status == 201
+    assert world.registry.sequencer.is_writable
+    keys.unlink()
+    aside.rename(keys)
+    service._try_again_s = 0.0
+    service.carry_out_if_due()
+    assert openings(world, told) == []
     assert len(service._store.carried_out()) == 1
 
 
