@@ -6,6 +6,7 @@ id. Nothing of what it acknowledges survives a power cut: no test here is about 
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import pwd
@@ -29,6 +30,8 @@ from registry.storage.engine import open_database
 USER = "bonafides"
 PASSWORD = "s3cret-of-the-tests"
 START_S = 30.0
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it
+_SET_PARENT_DEATH_SIGNAL = 1
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -69,6 +72,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_end_with_us,  # noqa: PLW1509 - it calls the kernel, and takes no lock
                 **_run_as(self.account),
             )
         end = time.monotonic() + START_S
@@ -146,6 +150,12 @@ class PostgresServer:
         with self.admin() as connection:
             row = connection.execute(query, [name]).fetchone()
         return int(row[0]) if row else 0
+
+
+def _end_with_us() -> None:
+    """Have the kernel stop the server when this process is killed, where it can: nobody else would."""
+    if _PRCTL is not None:
+        _PRCTL(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
 
 
 def programs() -> Path:
