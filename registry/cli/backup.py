@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -72,7 +73,7 @@ def _tell_backup(output: Output, facts: dict[str, Any], seconds: float) -> None:
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
-    data: Annotated[Path, typer.Option("--data", help="An empty folder; keys may lie in it.")],
+    data: Annotated[Path | None, typer.Option("--data", help="An empty folder; keys may lie in it.")] = None,
     database: DatabaseUrl = None,
     source: Annotated[
         str | None,
@@ -83,6 +84,9 @@ def restore(
     ] = False,
     erasure_keys: ErasureKeys = None,
     keys: Annotated[Path | None, typer.Option("--keys", help="The file that --with-keys wrote.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Restore it into a temporary folder, offline, and throw that away.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Restore a backup into an empty place: replayed and verified entry by entry, then caught up with the published log.
@@ -96,6 +100,11 @@ def restore(
 
     if offline and source is not None:
         raise typer.BadParameter("either --from or --offline", param_hint="--offline")
+    if check:
+        _check(file, Output(as_json=as_json))
+        return
+    if data is None:
+        raise typer.BadParameter("name an empty folder", param_hint="--data")
     flags = {"data_dir": data, "database_url": database, "erasure_keys_dir": erasure_keys}
     settings, output = load_settings(flags), Output(as_json=as_json)
     place = Place(settings.data_dir, settings.database_url, settings.keys_dir, settings.erasure_keys_dir)
@@ -108,6 +117,20 @@ def restore(
     output.result(facts, lambda: _tell_restore(output, facts, time.monotonic() - began))
     if offline:
         output.warn("The published log was not read: erasures since the backup are not known. Nothing will be signed.")
+
+
+def _check(file: Path, output: Output) -> None:
+    """Replay a backup as a restore does, and keep nothing."""
+    from registry.services.restore_place import Place, restore_into  # only where the server is installed
+
+    began = time.monotonic()
+    with TemporaryDirectory(prefix="bonafides-check-") as name, progress_bar(output) as progress:
+        data = Path(name) / "data"
+        place = Place(data, f"sqlite:///{data / 'registry.sqlite3'}", data / "keys", data / "erasure-keys")
+        restored = restore_into(place, file, keys_file=None, published=None, progress=progress)
+    facts = restored.to_wire() | {"data": None}
+    told = f"sound: {restored.size:,} entries of {restored.origin} verified, {restored.rows:,} other rows"
+    output.result(facts, lambda: output.print(f"{told} ({time.monotonic() - began:.1f} s)"))
 
 
 def _tell_restore(output: Output, facts: dict[str, Any], seconds: float) -> None:

@@ -6,14 +6,17 @@ is kept, as JSON, whatever engine wrote it. Nothing here changes the database th
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from sqlalchemy import Connection, LargeBinary, Table, create_engine, delete, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from did_methods.codec import base64url_decode, base64url_encode
@@ -105,7 +108,13 @@ def look_at(url: str) -> Iterator[Look]:
     parsed = parse_database_url(url)
     if parsed.get_backend_name() == "sqlite":
         # Read-only, so that it never checkpoints the write-ahead log: that is the business of the one writer.
-        engine = create_engine(f"sqlite:///file:{parsed.database}?mode=ro&uri=true", isolation_level="AUTOCOMMIT")
+        file = f"file:{quote(str(parsed.database))}?mode=ro"
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(file, uri=True, check_same_thread=False),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
     else:
         engine = create_engine(parsed, isolation_level="REPEATABLE READ")
     try:

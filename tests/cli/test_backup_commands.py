@@ -61,6 +61,9 @@ def test_from_a_private_word_to_a_restore_without_it(
     command("epoch")
     made = command("backup", str(tmp_path / "old.backup"), "--data", str(data), "--with-keys", str(tmp_path / "k"))
     assert made["size"] >= kept["index"]
+    checked = command("restore", str(tmp_path / "old.backup"), "--check")
+    assert (checked["size"], checked["data"], checked["offline"]) == (made["size"], None, True)
+    assert "--data" in command("restore", str(tmp_path / "old.backup"), code=2)
     assert "backup_exists" in command("backup", str(tmp_path / "old.backup"), "--data", str(data), code=6)
     shutil.copytree(data / "erasure-keys", tmp_path / "kept-keys")
     assert "--yes" in command("erase", "bob", code=2)

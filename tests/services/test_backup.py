@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import URL
 from sqlmodel import SQLModel
 
 from did_methods.canonical import canonicalize
@@ -121,6 +122,20 @@ def test_there_and_back(world: World, pair: tuple[Actor, Actor], tmp_path: Path)
         assert (again.size, dump_state(again.registry.state), again.registry.gateways.load()) == before
         assert openings(again, told) == [told.opening.text]
         assert again.submit(alice.report(bob.did)).status == 201
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Signs that mean something in URLs are part of a path like any other."""
+    data = tmp_path / "a b#1?mode=rw&x=%20"
+    with open_world(data, database_url=f"sqlite:///{tmp_path / 'd.sqlite3'}") as world:
+        world.registry.log.sign_if_grown()
+    (tmp_path / "d.sqlite3").rename(data / "d#1?%20.sqlite3")
+    url = URL.create("sqlite", database=str(data / "d#1?%20.sqlite3")).render_as_string()
+    done = back_up(url, data, now_ms=1)
+    assert done.manifest.size == 7
+    with pytest.raises(BonafidesError) as caught:
+        back_up(f"sqlite:///{tmp_path / 'nothing'}", data, now_ms=2)
+    assert caught.value.code == "database_unavailable"
 
 
 def test_every_table_is_kept_or_follows_from_the_log(world: World, pair: tuple[Actor, Actor], tmp_path: Path) -> None:
