@@ -235,6 +235,84 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        3,
+        "a-hidden-entry-is-not-missed",
+        (
+            (
+                "registry/client/state_proof.py",
+                'if expected is not None:\n        raise ChainIncompleteError("the chain goes on"',
+                'if False:\n        raise ChainIncompleteError("the chain goes on"',
+            ),
+        ),
+        ("tests/attacks/test_state_attacks.py::test_an_event_of_the_chain_is_hidden",),
+    ),
+    Mutation(
+        3,
+        "an-old-map-is-shown-as-the-newest",
+        (("registry/client/state_proof.py", "if found.index != state_checkpoint.checkpoint.size - 1:", "if False:"),),
+        ("tests/attacks/test_state_attacks.py::test_an_older_entry_under_the_newest_checkpoint",),
+    ),
+    Mutation(
+        6,
+        "a-log-that-was-set-back-is-written-on",
+        (("registry/bootstrap_signer.py", "    sequencer.may_write = log.guard.check_may_write\n", ""),),
+        ("tests/services/test_rollback_guard.py::test_the_signers_record_knows_more_than_the_database",),
+    ),
+    Mutation(
+        6,
+        "a-clock-that-jumped-is-believed",
+        (
+            (
+                "registry/services/log_clock.py",
+                "if abs(apart) > CLOCK_JUMP_MS + passed * _SLEW_PER_MS:",
+                "if False:",
+            ),
+        ),
+        (
+            "tests/services/test_log_clock.py::test_while_the_clock_is_wrong_nothing_new_enters",
+            "tests/services/test_log_clock.py::test_a_clock_that_stands_still_is_refused",
+        ),
+    ),
+    Mutation(
+        6,
+        "a-replica-decides-by-what-it-remembers",
+        (
+            (
+                "registry/decisions/verdict.py",
+                "doubt = not consistent or bool(answer.faults) or not facts.log_confirmed",
+                "doubt = not consistent or bool(answer.faults)",
+            ),
+        ),
+        (
+            "tests/decisions/test_verdict.py::test_a_log_that_nobody_confirmed_is_doubt",
+            "tests/services/test_replicas.py::test_a_tail_that_nobody_confirms_allows_nothing",
+        ),
+    ),
+    Mutation(
+        6,
+        "a-turn-begins-on-an-old-tail",
+        (
+            (
+                "registry/services/sequencer.py",
+                "                self._tail.follow(connection)\n",
+                "                pass\n",
+            ),
+        ),
+        ("tests/services/test_replicas.py::test_both_write_at_once",),
+    ),
+    Mutation(
+        6,
+        "erased-openings-are-taken-again",
+        (
+            (
+                "registry/services/openings.py",
+                "if credential.event_id in tables.erased_events or any(did in tables.erased_agents for did in parties):",
+                "if False:",
+            ),
+        ),
+        ("tests/services/test_erasure.py::test_what_was_erased_is_not_taken_again",),
+    ),
+    Mutation(
         7,
         "the-two-hashes-are-swapped",
         (
