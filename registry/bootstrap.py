@@ -45,6 +45,7 @@ from registry.services.observation import ObservationService
 from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
+from registry.services.scrubber import Scrubber
 from registry.services.sequencer import Sequencer
 from registry.services.shared_changes import SharedChanges
 from registry.services.snapshot import Snapshots
@@ -90,6 +91,7 @@ class Registry:
     rates: RegistrationRates
     genesis: Genesis
     snapshots: Snapshots
+    scrubber: Scrubber
     resolution: ResolutionService
     hosting: HostingService
     observations: ObservationService
@@ -121,6 +123,7 @@ class Registry:
         self.shared_changes.start()
         self.witnessing.publisher.start()
         self.state_map.start()
+        self.scrubber.start()
         self.sequencer.start(
             self._epoch_if_due,
             _retried(self.log.sign_if_due),
@@ -131,6 +134,7 @@ class Registry:
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
         self.shared_changes.stop()
+        self.scrubber.stop()
         self.sequencer.stop()
         self.log.sign_if_grown()
         self.witnessing.publisher.stop()
@@ -212,6 +216,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         rates=RegistrationRates(),
         genesis=genesis,
         snapshots=Snapshots(store=store, sequencer=sequencer, loaded=room.loaded),
+        scrubber=Scrubber(store),
         resolution=resolution,
         hosting=hosting,
         observations=observations,

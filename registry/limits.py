@@ -90,6 +90,9 @@ EVENTS_PAGE: Annotated[int, Limit("entries", "one page of a listing; a client fo
 HEARTBEAT_INTERVAL_MS: Annotated[
     int, Limit("ms", "between two fresh lines under the checkpoint of a log that does not grow")
 ] = 600_000
+SCRUB_PER_SECOND: Annotated[
+    int, Limit("entries per second", "read again in the background: a million in a quarter of an hour, unnoticed")
+] = 1_000
 SIGN_INTERVAL_MS: Annotated[
     int, Limit("ms", "between two checkpoints of a busy log; one that was quiet signs at once")
 ] = 1_000

@@ -37,6 +37,7 @@ async def get_readiness(request: Request) -> Response:
     api.registry.log.guard.check_may_write()
     state_map = api.registry.state_map
     failed = api.registry.witnessing.publisher.failed or state_map.failed or state_map.publisher.failed
+    failed = failed or api.registry.scrubber.found
     if failed is not None:
         raise failed
     return json_response({"status": "ready", "treeSize": api.registry.state.head.size} | api.profile)
@@ -72,6 +73,9 @@ def _publication_metrics(api: ApiState) -> Iterable[str]:
     yield f"# TYPE bonafides_log_signed_size gauge\nbonafides_log_signed_size {signed}\n"
     yield f"# TYPE bonafides_log_published_size gauge\nbonafides_log_published_size {published}\n"
     yield f"# TYPE bonafides_publication_stopped gauge\nbonafides_publication_stopped {int(publisher.failed is not None)}\n"
+    scrubber = registry.scrubber
+    yield f"# TYPE bonafides_scrub_position gauge\nbonafides_scrub_position {scrubber.position}\n"
+    yield f"# TYPE bonafides_scrub_rounds_total counter\nbonafides_scrub_rounds_total {scrubber.rounds}\n"
     yield f"# TYPE bonafides_contradictions_total counter\nbonafides_contradictions_total {role.contradictions}\n"
     yield f"# TYPE bonafides_witnessed_logs gauge\nbonafides_witnessed_logs {len(role.logs)}\n"
     if publisher.client is None:
