@@ -13,9 +13,11 @@ from typing import Any
 
 from did_methods.codec import base64url_encode
 from did_methods.errors import DidError
+from registry.audit.published_tree import PublishedTree
 from registry.client.age_proof import VerifiedAge, verify_age
 from registry.client.errors import RegistryAnswerError
-from registry.client.state_errors import ChainIncompleteError, StateLogUnboundError
+from registry.client.log_reader import LogReader
+from registry.client.state_errors import ChainIncompleteError, StateLogUnboundError, StateOldError
 from registry.client.state_proof import (
     ChainEntry,
     StateTrust,
@@ -31,6 +33,7 @@ from registry.credentials.model import parse_credential
 from registry.credentials.presentation import CLOCK_SKEW_MS
 from registry.credentials.verify import verify_credential
 from registry.errors import ParseError, VerificationError
+from registry.log.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from registry.log.entry import parse_leaf
 from registry.log.note import NoteKey, parse_note_key
 from registry.log.state_subject import event_subject
@@ -48,6 +51,7 @@ class StateReader:
         policy: witnesses that the reader trusts; None asks for no cosignatures.
         state_key: of the state log, as a C2SP verifier key; None learns it from the registry's signed word.
         max_age_ms: how long ago the witnesses may have seen an answer as the newest; None asks for no time.
+        seen: checkpoint of the state log that was kept from earlier (`newest`); every answer has to extend it.
     """
 
     def __init__(
@@ -58,10 +62,18 @@ class StateReader:
         policy: WitnessPolicy | None = None,
         state_key: str | None = None,
         max_age_ms: int | None = None,
+        seen: bytes | None = None,
     ) -> None:
         self._view, self._now_ms, self._policy, self._max_age_ms = view, now_ms, policy, max_age_ms
         self._state_key = None if state_key is None else parse_note_key(state_key)
         self._size = 0
+        self._seen = seen
+        self._newest: VerifiedCheckpoint | None = None
+
+    @property
+    def newest(self) -> bytes | None:
+        """The newest checkpoint of the state log that was verified, to be kept; None before the first answer."""
+        return self._seen if self._newest is None else self._newest.note
 
     def trust(self) -> StateTrust:
         """Return what answers are held against.
@@ -155,8 +167,24 @@ class StateReader:
         return self._view.transport.get(f"/v1/events/{base64url_encode(event_id)}/state")
 
     def _kept(self, verified: VerifiedState) -> VerifiedState:
-        """Remember the size of the log: an answer about a smaller one would be an old one played again."""
-        self._size = max(self._size, verified.entry.size)
+        """Hold an answer against what was seen before: neither log may have become smaller, or another one.
+
+        Raises:
+            StateOldError: ``state_answer_old``.
+            ConsistencyProofError: ``consistency_proof_invalid``, the state log has two histories.
+            LogTileMissingError: ``log_tile_missing``.
+        """
+        head = verified.state_checkpoint
+        before = self._newest
+        if before is None and self._seen is not None:
+            key = self.trust().state_key
+            before = verify_checkpoint(self._seen, origin=key.name, key=key)
+        if before is not None and before.checkpoint != head.checkpoint:
+            if head.checkpoint.size < before.checkpoint.size:
+                raise StateOldError("a larger state log was seen before", size=head.checkpoint.size)
+            tiles = LogReader(self._view.transport).state_log()
+            PublishedTree(tiles, head.checkpoint.size).verify_extends(before.checkpoint, head.checkpoint)
+        self._newest, self._size = head, max(self._size, verified.entry.size)
         return verified
 
     def _walk(self, state: VerifiedState) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from registry.history.subject_state import (
 )
 from registry.limits import STATE_BUCKETS_KEPT, STATE_COMMITS_HELD
 from registry.log.merkle import RightEdge, leaf_hash
-from registry.log.state_map import DEPTH, StateEntry, StateMap, bucket_hash, state_digest, subject_key
+from registry.log.state_map import DEPTH, StateBucketError, StateEntry, StateMap, bucket_hash, state_digest, subject_key
 from registry.log.state_subject import EVENT_PREFIX, parse_event_subject
 from registry.log.tile import append_leaves
 from registry.services.signing import SignedHead
@@ -180,7 +180,11 @@ class StateMapKeeper:
         index, entry = newest
         known = max(self._views, default=-1)
         state_map = self._views[known].map.copy() if known >= 0 else StateMap(entry.depth)
-        state_map.update(dict(self._store.rows(after=self._views[known].entry.size if known >= 0 else -1)))
+        try:
+            state_map.update(dict(self._store.rows(after=self._views[known].entry.size if known >= 0 else -1)))
+        except StateBucketError:  # what is no hash is no row of ours
+            self._begin_anew()
+            return
         if state_map.root != entry.map_root:
             self._begin_anew()
             return

@@ -147,7 +147,7 @@ class StateLogStore:
         query = query.where(STATE.c.key == key, STATE.c.covers <= covers).order_by(STATE.c.covers.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).first()
-        return None if row is None else StateRecord(bytes(row[0]), row[1], row[2], row[3])
+        return None if row is None else StateRecord(key, row[1], _raw(row[2]), _raw(row[3]))
 
     def rows(self, *, after: int = -1) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield (key, newest state digest) of every subject whose state was written after a size; None: it is gone.
@@ -160,7 +160,7 @@ class StateLogStore:
         same = and_(STATE.c.key == newest_rows.c.key, STATE.c.covers == newest_rows.c.covers)
         with self._database.read() as connection:
             for key, digest in connection.execute(select(STATE.c.key, STATE.c.digest).join(newest_rows, same)):
-                yield bytes(key), None if digest is None else bytes(digest)
+                yield _raw(key) or b"", _raw(digest)
 
     def live_subjects(self, prefix: str) -> set[str]:
         """Return the subjects of that prefix that the newest map has rows of."""
@@ -242,6 +242,11 @@ class StateLogStore:
         with self._database.read() as connection:
             row = connection.execute(query.order_by(STATE_SIGNED.c.size.desc()).limit(1)).first()
         return None if row is None else (row[0], bytes(row[1]), bytes(row[2]))
+
+
+def _raw(value: bytes | str | None) -> bytes | None:
+    """Return what a column holds as bytes: SQLite keeps a text where somebody put one, which is then no digest of ours."""
+    return value.encode() if isinstance(value, str) else None if value is None else bytes(value)
 
 
 def _replace(connection: Connection, changes: Sequence[StateRecord], *, covers: int, kept_from: int) -> None:

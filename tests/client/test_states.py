@@ -6,11 +6,13 @@ import pytest
 
 from did_methods.codec import base64url_decode
 from registry.adapters.system_clock import SystemClock
-from registry.client.state_errors import StateAbsentError, StateLogUnboundError, StatePresentError
+from registry.client.state_errors import StateAbsentError, StateLogUnboundError, StateOldError, StatePresentError
 from registry.client.state_proof import verify_current_key
 from registry.client.states import StateReader
 from registry.client.transport import Transport
 from registry.client.view import RegistryView
+from registry.log.checkpoint import Checkpoint, sign_checkpoint
+from registry.log.merkle import ConsistencyProofError
 from tests.support.client import Live
 from tests.support.state_map import publish_state
 
@@ -87,3 +89,37 @@ def test_a_key_of_the_state_log_that_nobody_vouched_for(live: Live) -> None:
             reader(live).trust()
     finally:
         room.binding = honest
+
+
+def forked_reader(live: Live, seen: bytes) -> StateReader:
+    """Return a reader that has kept a checkpoint of the state log."""
+    return StateReader(RegistryView(Transport(live.url)), now_ms=NOW_MS(), seen=seen)
+
+
+def test_the_state_log_grows_under_a_reader(live: Live) -> None:
+    """Answers of a growing state log are accepted one after the other, also from a kept checkpoint on."""
+    alice = live.agent()
+    states = reader(live)
+    states.agent(alice.did)
+    kept = states.newest
+    assert kept is not None
+    live.agent()
+    publish_state(live.world)
+    states.agent(alice.did)
+    assert states.newest != kept
+    forked_reader(live, kept).agent(alice.did)
+
+
+def test_a_state_log_that_was_rolled_back_or_split(live: Live) -> None:
+    """A reader that has seen a larger state log, or another one of that size, takes no answer."""
+    alice = live.agent()
+    publish_state(live.world)
+    log = live.world.registry.state_map.log
+    head, signer = log.published_head, log.signer.note_signer
+    larger = sign_checkpoint(Checkpoint(signer.name, head.size + 1, bytes(32)), signer.signing_key)
+    with pytest.raises(StateOldError):
+        forked_reader(live, larger).agent(alice.did)
+    for size in (head.size, head.size - 1):
+        other = sign_checkpoint(Checkpoint(signer.name, size, bytes(32)), signer.signing_key)
+        with pytest.raises(ConsistencyProofError):
+            forked_reader(live, other).agent(alice.did)
