@@ -537,6 +537,9 @@ DATABASE_STATEMENT_MS: Annotated[int, Limit("ms", "one statement; the longest he
 DATABASE_SILENCE_MS: Annotated[
     int, Limit("ms", "a connection on which nothing is acknowledged for so long is given up")
 ] = 10_000
+STATUSES_UNCONFIRMED_MS: Annotated[
+    int, Limit("ms", "replicas: after this without a look at the database our own status lists count for nobody")
+] = 3_000
 SHARED_CHANGES_POLL_MS: Annotated[
     int, Limit("ms", "how old what another process changed may be here at most, if no word of it comes through")
 ] = 500

@@ -70,3 +70,5 @@ class SharedChanges:
                 action()
             except DATABASE_FAILURES:  # told once each time; the next look is half a second away
                 _LOG.warning("what other processes changed of %s cannot be read now", topic)
+            except Exception:  # noqa: BLE001 - a damaged row; a thread that died silently would be worse
+                _LOG.exception("what other processes changed of %s cannot be read", topic)

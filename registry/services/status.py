@@ -42,6 +42,7 @@ from registry.services.status_errors import (
     StatusKindError,
     StatusListNotFoundError,
     StatusNotFoundError,
+    StatusUnconfirmedError,
     StatusUpdateError,
 )
 from registry.services.status_signing import ListPublisher, ListSigner, PublishedList
@@ -214,9 +215,12 @@ class StatusService:
         Raises:
             StatusListNotFoundError: status_list_unknown.
             StatusKeyMissingError: status_key_missing.
+            StatusUnconfirmedError: status_unconfirmed.
 
         Spec: VC-BITSTRING-STATUS-LIST 2.2, 3.1
         """
+        if not self._store.is_confirmed:
+            raise StatusUnconfirmedError
         shard = self._store.find(list_id)
         if shard is None:
             raise StatusListNotFoundError
@@ -290,6 +294,8 @@ class StatusService:
 
     def _own_list(self, name: str) -> StatusList:
         """Return one of our lists. Whoever signed a credential that points at it chose us, so it is not asked who that is."""
+        if not self._store.is_confirmed:
+            raise StatusRetrievalError("other processes may have set what cannot be read now")
         shard = self._store.find(name)
         if shard is None:
             raise StatusRetrievalError("there is no such list here")

@@ -45,3 +45,10 @@ class StatusKeyMissingError(DependencyError):
 
     code = "status_key_missing"
     title = "This status list cannot be signed"
+
+
+class StatusUnconfirmedError(DependencyError):
+    """Another process may have set a status that this one cannot read now, so it signs no list."""
+
+    code = "status_unconfirmed"
+    title = "Statuses cannot be confirmed now"

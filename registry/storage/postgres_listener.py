@@ -84,7 +84,11 @@ class PostgresListener:
         import psycopg  # only where this engine is used
 
         connection = psycopg.connect(**self._parameters, autocommit=True)
-        connection.execute(f"LISTEN {self._channel}")
+        try:
+            connection.execute(f"LISTEN {self._channel}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _drop(self) -> None:

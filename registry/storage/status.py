@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json
 from registry.credentials.status_list import read_bits, write_bits
-from registry.limits import STATUS_LIST_ENTRIES, STATUS_LIST_FILLED
+from registry.limits import STATUS_LIST_ENTRIES, STATUS_LIST_FILLED, STATUSES_UNCONFIRMED_MS
 from registry.storage.engine import CHANGES, Database, is_storable
 from registry.storage.tables import STATUS_CHANGE, STATUS_ENTRY, STATUS_LIST
 from registry.storage.upsert import add_row
@@ -131,6 +132,7 @@ class StatusStore:
         self._shards: dict[str, Shard] = {}
         self._newest: dict[ListKind, str] = {}
         self._filling: dict[ListKind, _Filling] = {}
+        self._read_s = time.monotonic()
         with database.read() as connection:
             self._load(connection)
 
@@ -181,13 +183,24 @@ class StatusStore:
         with self._database.read() as connection:
             return [Change(*row) for row in connection.execute(query.order_by(table.number))]
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether nobody else can have set a status that is not read here, but for the last few seconds."""
+        return not self._database.is_shared or time.monotonic() - self._read_s <= STATUSES_UNCONFIRMED_MS / 1_000
+
     def refresh(self) -> None:
         """Read what other processes have written; what was set there before the call is read here after it."""
+        began_s = time.monotonic()
         with self._mutex, self._database.read() as connection:
             self._load(connection)
+        self._read_s = began_s
 
     def _load(self, connection: Connection, where: ColumnElement[bool] | None = None) -> None:
         """Take over the shards that are new or have changed; whoever holds the mutex."""
+        if not self._shards:
+            for row in connection.execute(select(STATUS_LIST).order_by(STATUS_LIST.c.number)):
+                self._keep(_shard(row))
+            return
         numbers = select(STATUS_LIST.c.number, STATUS_LIST.c.name, STATUS_LIST.c.revision).order_by(
             STATUS_LIST.c.number
         )

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from registry.storage import status
 from tests.support.postgres import PostgresServer, running_server
 from tests.support.publication import wait_for
-from tests.support.registry import GATEWAY, OPERATOR, World, event_text, open_world
+from tests.support.registry import GATEWAY, OPERATOR, PUBLIC_URL, World, event_text, open_world
+from tests.support.vc_api import issue, verify
 
 
 @pytest.fixture
@@ -27,6 +29,25 @@ def _codes(world: World, event: str) -> dict[str, tuple[int, str]]:
         "record": world.web.get("/v1/decisions/none", headers=GATEWAY),
     }
     return {name: (answer.status, str(answer.json.get("code", ""))) for name, answer in calls.items()}
+
+
+def test_statuses_that_nobody_confirms_end_what_they_stand_for(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off from the database, another replica may have revoked: no list is signed, nothing verifies; until it is back."""
+    monkeypatch.setattr(status, "STATUSES_UNCONFIRMED_MS", 900)
+    with open_world(tmp_path, database_url=server.url(server.empty_database())) as world:
+        issued = issue(world, "status")
+        entry = issued["credentialStatus"]
+        address = (entry if isinstance(entry, dict) else entry[0])["statusListCredential"].removeprefix(PUBLIC_URL)
+        assert (verify(world, issued).status, world.web.get(address).status) == (200, 200)
+        server.stop()
+        wait_for(lambda: world.web.get(address).status == 503)
+        assert world.web.get(address).code == "status_unconfirmed"
+        assert verify(world, issued).status == 400
+        server.start()
+        wait_for(lambda: world.web.get(address).status == 200)
+        assert verify(world, issued).status == 200
 
 
 def test_a_server_that_is_away_for_a_while(server: PostgresServer, tmp_path: Path) -> None:
@@ -48,7 +69,7 @@ def test_a_server_that_is_away_for_a_while(server: PostgresServer, tmp_path: Pat
         server.start()
         wait_for(lambda: world.submit(bob.vouch(alice.did)).status == 201)
         assert world.size == size + 1
-        wait_for(lambda: world.registry.recorder.waiting == 0)
-        kept = world.registry.decision_store.find(str(decided["context"]["evaluation_id"]))
-        assert kept is not None
+        kept = str(decided["context"]["evaluation_id"])
+        wait_for(lambda: world.registry.decision_store.find(kept) is not None)
+        assert world.registry.recorder.waiting == 0
         assert {status for status, _ in _codes(world, event_text(vouch)).values()} == {200, 201, 404}

@@ -133,6 +133,37 @@ def test_a_revocation_is_seen_everywhere_within_the_second(two: tuple[Database, 
         changes.stop()
 
 
+def test_what_was_read_long_ago_is_not_confirmed(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a shared database statuses are good for a few seconds after a look; of one's own always."""
+    shared, own = StatusStore(two[0]), StatusStore(open_database("sqlite://"))
+    assert (shared.is_confirmed, own.is_confirmed) == (True, True)
+    monkeypatch.setattr(status, "STATUSES_UNCONFIRMED_MS", -1)
+    assert (shared.is_confirmed, own.is_confirmed) == (False, True)
+    monkeypatch.undo()
+    shared.refresh()
+    assert shared.is_confirmed
+    own._database.close()
+
+
+def test_a_damaged_row_does_not_end_the_listening(two: tuple[Database, Database]) -> None:
+    """What cannot be read is told; the next look comes all the same."""
+    changes, looked = SharedChanges(two[1]), threading.Event()
+    tries: list[int] = []
+
+    def fail_once() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError
+        looked.set()
+
+    changes.on("anything", fail_once)
+    changes.start()
+    assert looked.wait(WAIT_S)
+    changes.stop()
+
+
 def test_listening_outlives_a_database_that_refuses(postgres: PostgresServer, two: tuple[Database, Database]) -> None:
     """An action that fails is tried again at the next look; the thread ends when it is told to."""
     changes, looked = SharedChanges(two[1]), threading.Event()
