@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from did_methods.canonical import read_canonical
 from did_methods.codec import base64url_encode
@@ -22,8 +22,8 @@ from registry.limits import LEAF_BYTES
 from registry.log.entry import LEAF_FORMAT, MAX_INTEGER, Party, parse_leaf
 
 MAX_REFUSALS: Final = 32
-_MEMBERS: Final = {"event", "format", "kind", "parties", "time"}
-_PARTY_MEMBERS: Final = {"count", "did", "prevIndex", "prevLeafHash", "roles"}
+_MEMBERS: Final = 5  # event, format, kind, parties, time
+_PARTY_MEMBERS: Final = 5  # count, did, prevIndex, prevLeafHash, roles
 _ROLES: Final = (["signer"], ["subject"], ["signer", "subject"])
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -42,6 +42,7 @@ class StructureAudit(LogAudit):
     """A log being audited for its structure alone; `folded` counts the leaves whose form and links hold."""
 
     _chains: dict[str, _Link] = field(default_factory=dict)
+    _known_kinds: set[str] = field(default_factory=set)
     _last_ms: int = 0
     _refused: int = 0
 
@@ -67,30 +68,48 @@ class StructureAudit(LogAudit):
     def _follows(self, index: int, data: bytes, hashed: bytes) -> bool:
         """Take a leaf of which a quick look tells that form, time and links hold; for any other change nothing."""
         wire = read_canonical(data) if len(data) <= LEAF_BYTES else None
-        if type(wire) is not dict or wire.keys() != _MEMBERS or wire["format"] != LEAF_FORMAT:
+        if type(wire) is not dict or len(wire) != _MEMBERS:
             return False
-        kind, time_ms, parties = wire["kind"], wire["time"], wire["parties"]
-        if type(time_ms) is not int or not self._last_ms <= time_ms <= MAX_INTEGER or type(wire["event"]) is not dict:
+        try:  # as many members as there are, and each of them by its name: there is no other
+            kind, time_ms, parties = wire["kind"], wire["time"], wire["parties"]
+            if wire["format"] != LEAF_FORMAT or type(wire["event"]) is not dict or type(kind) is not str or not parties:
+                return False
+            links = self._links(parties)
+        except (KeyError, TypeError):
             return False
-        if type(kind) is not str or _KIND.fullmatch(kind) is None or type(parties) is not list or not parties:
+        if links is None or type(time_ms) is not int or not self._last_ms <= time_ms <= MAX_INTEGER:
             return False
-        links, before = [], ""
-        for party in parties:
-            if type(party) is not dict or party.keys() != _PARTY_MEMBERS or party["roles"] not in _ROLES:
+        if kind not in self._known_kinds:
+            if _KIND.fullmatch(kind) is None:
                 return False
-            link = self._chains.get(party["did"]) if type(party["did"]) is str else None
-            # A number equals true and a fraction too, but only a number is written like one, and fractions are not read.
-            if link is None or party["prevLeafHash"] != link.leaf_hash or party["did"] <= before:
-                return False
-            if party["prevIndex"] is True or party["prevIndex"] != link.index or party["count"] != link.count + 1:
-                return False
-            before = party["did"]
-            links.append(link)
+            self._known_kinds.add(kind)
         text = base64url_encode(hashed)
         for link in links:
             link.count, link.index, link.leaf_hash = link.count + 1, index, text
         self._last_ms = time_ms
         return True
+
+    def _links(self, parties: Any) -> list[_Link] | None:
+        """Return the chains that parties go on from; None where one is not of the form, or does not follow.
+
+        Raises:
+            KeyError, TypeError: one is not of the form.
+        """
+        links: list[_Link] = []
+        before, chains = "", self._chains
+        for party in parties:
+            did, index = party["did"], party["prevIndex"]
+            link = chains.get(did)
+            # A number equals true and a fraction too, but only a number is written like one, and fractions are not read.
+            if link is None or len(party) != _PARTY_MEMBERS or index != link.index or index is True or did <= before:
+                return None
+            if party["prevLeafHash"] != link.leaf_hash or party["count"] != link.count + 1:
+                return None
+            if party["roles"] not in _ROLES:
+                return None
+            before = did
+            links.append(link)
+        return links
 
     def _look_closely(self, index: int, data: bytes, hashed: bytes) -> None:
         """Take a leaf member by member, and say what is wrong with it."""
