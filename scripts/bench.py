@@ -16,9 +16,11 @@ audit     the structure and the content of a folder of tiles, beside bare hashin
           goal: 50,000 entries a second for the structure)
 log       batches taken in this process beside a bare pipeline, single events and tiles over HTTP beside their routes, two
           replicas on PostgreSQL beside bare commits, and a take-over (scripts/bench_log.py has the goals)
+state     rows of a state map changed, beside the hashes that needs; answers of the map and what it costs to believe them
+          (scripts/bench_state.py; goal: 0.4 of the hashes)
 start     `python -m registry serve` to the first 200 of /healthz on a current data folder (goal: under 2 s)
 
-    scripts/bench [verify|policy|decision|ingest|identity|status|suites|audit|log|start|all] [--json] [--seconds S] [--rate R]
+    scripts/bench [verify|policy|decision|ingest|identity|status|suites|audit|log|state|start|all] [--json] [--seconds S] [--rate R]
 
 `route` is another name for `decision`. Each pair is measured in turns, and the median of the turns is shown.
 """
@@ -305,7 +307,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
         return f"start     {found['seconds']:.2f} s to /healthz (goal < {START_GOAL_S} s; first start {found['first']:.2f} s)"
     if name == "ingest":
         return f"ingest    {json.dumps(found)} (goal >= {INGEST_GOAL} events/s)"
-    if name in {"identity", "status", "suites", "audit", "log"}:
+    if name in {"identity", "status", "suites", "audit", "log", "state"}:
         return "\n".join(f"{name:9} {part}: {json.dumps(one)}" for part, one in found.items())
     goal = f" (goal >= {found['goal']})" if "goal" in found else ""
     line = f"{name:9} {found['ours']:10,.0f}/s   ceiling {found['ceiling']:10,.0f}/s   ratio {found['ratio']:.2f}{goal}"
@@ -320,7 +322,7 @@ def tell(name: str, found: dict[str, Any]) -> str:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "audit", "log", "start"]
+    names = ["verify", "policy", "decision", "ingest", "identity", "status", "suites", "audit", "log", "state", "start"]
     parser.add_argument("figures", nargs="*", default=["all"], choices=[*names, "route", "all"], metavar="FIGURE")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
@@ -339,6 +341,7 @@ def main() -> int:
         "suites": lambda: bench_script("suites", arguments.seconds),
         "audit": lambda: bench_script("audit", arguments.seconds),
         "log": lambda: bench_script("log", arguments.seconds),
+        "state": lambda: bench_script("state", arguments.seconds),
         "start": bench_start,
     }
     figures = {}

@@ -322,7 +322,10 @@ class StateMap:
                 raise StateBucketError("keys and digests have 32 bytes")
             by_bucket.setdefault(bucket_number(key, self.depth), {})[key] = digest
         changed = [number for number, wanted in by_bucket.items() if self._change_bucket(number, wanted)]
-        self._rehash(changed)
+        if len(changed) == 1:
+            self._rehash_one(changed[0])
+        else:
+            self._rehash(changed)
         return changed
 
     def prove(self, key: bytes) -> MapProof:
@@ -350,6 +353,21 @@ class StateMap:
         else:
             del self._buckets[number]
         return True
+
+    def _rehash_one(self, number: int) -> None:
+        """Compute a bucket's hash and the nodes above it, without looking for shared ones."""
+        nodes, place = self._nodes, (1 << self.depth) + number
+        node = bucket_hash(self._buckets.get(number, b""))
+        for below in self._empty:
+            if node == below:
+                nodes.pop(place, None)
+            else:
+                nodes[place] = node
+            if place == 1:
+                return
+            sibling = nodes.get(place ^ 1, below)
+            node = sha256(b"\x01" + sibling + node if place & 1 else b"\x01" + node + sibling).digest()
+            place >>= 1
 
     def _rehash(self, numbers: Iterable[int]) -> None:
         """Compute the changed buckets' hashes and each node above them, every shared node once."""
