@@ -15,17 +15,25 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 from did_methods.errors import BonafidesError
-from registry.adapters.witness_http import WitnessAnswerError, WitnessGet, WitnessTimeoutError, WitnessUnreachableError
+from registry.adapters.witness_http import (
+    WitnessAnswer,
+    WitnessAnswerError,
+    WitnessGet,
+    WitnessPost,
+    WitnessTimeoutError,
+    WitnessUnreachableError,
+)
 from registry.limits import WITNESS_ANSWER_BYTES, WITNESS_TIMEOUT_MS
 from registry.log.checkpoint import Checkpoint
 from registry.log.note import NoteKey
-from registry.log.witness import verify_log_signature
+from registry.log.witness import AddCheckpoint, encode_add_checkpoint, parse_size_body, verify_log_signature
 from registry.log.witness_policy import PolicyWitness, WitnessPolicy
 from registry.services.rollback_guard import Answers, Sighting
+from registry.services.signing import SignedHead
 from registry.storage.tile_store import FolderTileStore
 
 _LOG = logging.getLogger(__name__)
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND, _CONFLICT = 200, 404, 409
 _SLACK_S = 0.5
 
 
@@ -56,14 +64,25 @@ class WitnessLookout:
     Args:
         policy: whose witnesses have an address.
         key: the log's; its name is the origin.
-        get: how they are asked.
+        get: how they are asked what they hold.
+        post: how they are asked anew for what they cosigned last; a policy names one address, and that of monitoring
+            may be another. None does not ask.
+        newest: the newest head that was signed, or None.
         timeout_ms: for each.
     """
 
     def __init__(
-        self, policy: WitnessPolicy, key: NoteKey, get: WitnessGet, *, timeout_ms: int = WITNESS_TIMEOUT_MS
+        self,
+        policy: WitnessPolicy,
+        key: NoteKey,
+        get: WitnessGet,
+        *,
+        post: WitnessPost | None = None,
+        newest: Callable[[], SignedHead | None] = lambda: None,
+        timeout_ms: int = WITNESS_TIMEOUT_MS,
     ) -> None:
         self._policy, self._key, self._get = policy, key, get
+        self._post, self._newest = post, newest
         self._timeout_s = timeout_ms / 1_000
         self._path = f"{sha256(key.name.encode('utf-8')).hexdigest()}/checkpoint"
 
@@ -90,18 +109,44 @@ class WitnessLookout:
 
     def _ask_one(self, witness: PolicyWitness) -> tuple[Sighting, ...] | None:
         """Return what a witness holds: nothing, or one head; None where it gave no answer that is one."""
-        url = f"{(witness.url or '').rstrip('/')}/{self._path}"
+        prefix = (witness.url or "").rstrip("/")
+        until = time.monotonic() + self._timeout_s
         try:
-            answer = self._get(url, seconds=self._timeout_s, max_bytes=WITNESS_ANSWER_BYTES)
+            answer = self._get(f"{prefix}/{self._path}", seconds=self._timeout_s, max_bytes=WITNESS_ANSWER_BYTES)
+            if answer.status == _NOT_FOUND:
+                return () if self._knows_no_more(witness, prefix, until) else None
         except (WitnessTimeoutError, WitnessUnreachableError, WitnessAnswerError) as error:
             _LOG.warning("witness %s does not say what it has seen of this log: %s", witness.name, error.code)
             return None
-        if answer.status == _NOT_FOUND:
-            return ()
         if answer.status != _OK:
             _LOG.warning("witness %s does not say what it has seen of this log: HTTP %d", witness.name, answer.status)
             return None
         return _verified(f"witness {witness.name}", answer.body, self._key) or None
+
+    def _knows_no_more(self, witness: PolicyWitness, prefix: str, until: float) -> bool:
+        """Say whether a witness, asked for our newest head again, shows that it has cosigned nothing beyond it.
+
+        Spec: c2sp.org/tlog-witness, add-checkpoint
+        """
+        newest = self._newest()
+        if self._post is None or newest is None:
+            return True
+        body = encode_add_checkpoint(AddCheckpoint(newest.size, (), newest.note))
+        seconds = max(0.01, until - time.monotonic())
+        answer = self._post(f"{prefix}/add-checkpoint", body, seconds=seconds, max_bytes=WITNESS_ANSWER_BYTES)
+        known = _claimed_size(answer) if answer.status == _CONFLICT else None
+        if answer.status in (_OK, _NOT_FOUND) or (known is not None and known <= newest.size):
+            return True
+        # Its word alone closes nothing; but it is no word that it knows nothing, either.
+        _LOG.critical("witness %s does not stand by our size %d: HTTP %d", witness.name, newest.size, answer.status)
+        return False
+
+
+def _claimed_size(answer: WitnessAnswer) -> int | None:
+    try:
+        return parse_size_body(answer.body)
+    except BonafidesError:
+        return None
 
 
 def seen_head(source: str, head: Checkpoint) -> Sighting:

@@ -178,7 +178,8 @@ def begin_guard(log: LogService, folder: FolderTileStore | None, policy: Witness
     if folder is not None:
         log.guard.watch(FolderLookout(folder, key))
     if policy is not None:
-        log.guard.watch(WitnessLookout(policy, key, HttpWitnessGet(time.monotonic)))
+        get, post = HttpWitnessGet(time.monotonic), HttpWitnessPost(time.monotonic)
+        log.guard.watch(WitnessLookout(policy, key, get, post=post, newest=log.signer.newest))
     log.guard.look()
 
 

@@ -194,6 +194,29 @@ def test_a_quorum_that_is_silent_holds_the_first_signature_up(
             assert "log" not in world.web.get("/healthz").json
 
 
+@pytest.mark.parametrize(
+    ("reply", "waits"),
+    [
+        (Reply(409, b"3\n", "text/x.tlog.size"), False),
+        (Reply(404), False),
+        (Reply(409, b"1000\n", "text/x.tlog.size"), True),
+        (Reply(409, b"more\n", "text/x.tlog.size"), True),
+        (Reply(422), True),
+        (Reply(500), True),
+    ],
+)
+def test_a_witness_that_is_monitored_elsewhere(
+    tmp_path: Path, old: tuple[Path, ManualClock, int], reply: Reply, waits: bool
+) -> None:
+    """Nothing lies at the policy's address: asked for our newest head again, it shows whether it cosigned more."""
+    folder, clock, _ = old
+    with made_up_witness(lambda *_: reply) as witness:
+        policy = policy_file(tmp_path, "W0", witness)
+        with open_world(folder, on_disk=True, clock=clock, witness_policy=policy) as world:
+            assert witness.bodies[0].startswith(b"old 7\n\n")
+            assert world.registry.log.guard.state == ("waiting" if waits else "open")
+
+
 def test_without_a_quorum_the_silent_are_asked_once_more(tmp_path: Path, old: tuple[Path, ManualClock, int]) -> None:
     """Fail open, as the policy says: two rounds, then signing goes on."""
     folder, clock, _ = old
