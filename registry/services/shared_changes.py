@@ -10,6 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 
+from did_methods.errors import BonafidesError
 from registry.limits import SHARED_CHANGES_POLL_MS
 from registry.storage.engine import CHANGES, DATABASE_FAILURES, Database, Listener
 
@@ -70,5 +71,5 @@ class SharedChanges:
                 action()
             except DATABASE_FAILURES:  # told once each time; the next look is half a second away
                 _LOG.warning("what other processes changed of %s cannot be read now", topic)
-            except Exception:  # noqa: BLE001 - a damaged row; a thread that died silently would be worse
+            except (BonafidesError, ValueError, TypeError, KeyError):  # a damaged row; other stores are still read
                 _LOG.exception("what other processes changed of %s cannot be read", topic)
