@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from did_methods.codec import parse_json_object
@@ -35,6 +36,7 @@ class ServerProcess:
         data: its folder.
         database: its URL; None keeps it in the folder.
         prelude: Python that runs before it starts.
+        options: more of the command line.
 
     Attributes:
         told: what it wrote on both its streams after it had said where it is; known once it was killed.
@@ -42,12 +44,14 @@ class ServerProcess:
 
     told = b""
 
-    def __init__(self, data: Path, *, database: str | None = None, prelude: str = "") -> None:
-        options = ["serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data)]
-        options += [] if database is None else ["--database", database]
+    def __init__(
+        self, data: Path, *, database: str | None = None, prelude: str = "", options: Sequence[str] = ()
+    ) -> None:
+        command = ["serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data)]
+        command += [*options, *([] if database is None else ["--database", database])]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BONAFIDES_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE.format(prelude=prelude), *options],
+            [sys.executable, "-c", _SERVE.format(prelude=prelude), *command],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -67,6 +71,19 @@ class ServerProcess:
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
         return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait_until_dead(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; say whether it came."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         """Let it stand still, wherever it is."""
