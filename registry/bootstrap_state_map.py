@@ -83,7 +83,7 @@ class StateMapRoom:
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self.failed: BonafidesError | None = None
+        self.failed: BonafidesError | None = keeper.damage
         """What stopped the state log for good."""
 
     def describe(self) -> dict[str, Any]:

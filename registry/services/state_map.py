@@ -23,7 +23,16 @@ from registry.history.subject_state import (
 )
 from registry.limits import STATE_BUCKETS_KEPT, STATE_COMMITS_HELD
 from registry.log.merkle import RightEdge, leaf_hash
-from registry.log.state_map import DEPTH, StateBucketError, StateEntry, StateMap, bucket_hash, state_digest, subject_key
+from registry.log.state_map import (
+    DEPTH,
+    StateBucketError,
+    StateEntry,
+    StateEntryError,
+    StateMap,
+    bucket_hash,
+    state_digest,
+    subject_key,
+)
 from registry.log.state_subject import EVENT_PREFIX, parse_event_subject
 from registry.log.tile import append_leaves
 from registry.services.signing import SignedHead
@@ -68,9 +77,6 @@ class StateMapKeeper:
         lock: held by whoever commits to it.
         published: the newest published checkpoint of the main log, None before the first.
         rules: version of the rules, as entry 0 names it.
-
-    Raises:
-        StateEntryError: ``state_entry_malformed``, the newest row is damaged.
     """
 
     def __init__(
@@ -87,8 +93,10 @@ class StateMapKeeper:
         self._mutex = threading.Lock()
         self._commits: list[_Commit] = []
         self._views: dict[int, MapView] = {}
-        self._newest = store.newest_entry()
-        self._edge = store.right_edge(0 if self._newest is None else self._newest[0] + 1)
+        self.damage: StateEntryError | None = None
+        """Why nothing is appended: the newest row is no entry."""
+        self._newest = self._load_newest()
+        self._edge = store.right_edge(store.head()[0])
         self._anew = False
         self._replaced: dict[bytes, bytes] = {}
         self._by_hash: tuple[int, dict[bytes, int]] = (-1, {})
@@ -197,6 +205,13 @@ class StateMapKeeper:
         self._views = {**kept, index: MapView(index, entry, state_map)}
 
     # ------------------------------------------------------------
+
+    def _load_newest(self) -> tuple[int, StateEntry] | None:
+        try:
+            return self._store.newest_entry()
+        except StateEntryError as error:  # the main log goes on; this one has to be looked at
+            self.damage = error
+            return None
 
     def _catch_up(self) -> None:
         """Note what was committed to the main log since the newest entry, by an earlier process."""

@@ -186,8 +186,9 @@ class StateLogStore:
 
     def head(self) -> tuple[int, bytes]:
         """Return the committed size and root; (0, empty bytes) before the first entry."""
-        newest = self.newest_entry()
-        return (0, b"") if newest is None else (newest[0] + 1, self.right_edge(newest[0] + 1).root())
+        with self._database.read() as connection:
+            newest = connection.scalar(select(func.max(STATE_ENTRY.c.seq)))
+        return (0, b"") if newest is None else (newest + 1, self.right_edge(newest + 1).root())
 
     def entries(self, start: int, end: int) -> list[StoredStateEntry]:
         """Return the entries with start <= index < end that exist, in order."""

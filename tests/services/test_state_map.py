@@ -220,6 +220,19 @@ def test_a_state_log_that_was_set_back(tmp_path: Path, damage: str) -> None:
         assert connection.execute("SELECT count(*) FROM state_signed").fetchone() == signed
 
 
+def test_a_newest_entry_that_is_none(tmp_path: Path) -> None:
+    """A damaged row of the state log stops the state map alone: the registry starts, goes on and says what is wrong."""
+    with on_disk(tmp_path) as world:
+        publish_state(world)
+        clock = world.clock
+    with database(tmp_path) as connection:
+        connection.execute("UPDATE state_entry SET data = zeroblob(77)")
+    with on_disk(tmp_path, clock) as world:
+        alice = world.agent("alice")
+        assert world.web.get("/readyz").code == "state_entry_malformed"
+        assert world.web.get(f"/v1/agents/{alice.did}/state?format=proof").code == "state_map_not_ready"
+
+
 def test_another_key_is_refused(tmp_path: Path) -> None:
     """A state log that goes on needs its key: readers hold on to the one that they know."""
     with on_disk(tmp_path) as world:
