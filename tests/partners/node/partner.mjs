@@ -10,6 +10,7 @@
  *   {"op": "verify-presentation", "suite", "presentation", "challenge", "domain", "contexts"} -> {"verified", "errors"}
  *   {"op": "status",  "suite", "credential", "list", "contexts"}                    -> {"verified", "errors"}
  *   {"op": "list",    "length", "set", "id", "purpose"}                             -> {"document"}
+ *   {"op": "ml-dsa-44", "seed", "message", "publicKey", "signature"; hex; by @noble/post-quantum} -> {"publicKey", "signature", "verified"}
  *   {"op": "time",    "suite", "credential", "seconds", "contexts"}                 -> {"verifications", "seconds"}
  */
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
@@ -23,6 +24,7 @@ import {DataIntegrityProof} from '@digitalbazaar/data-integrity';
 import {default as dataIntegrityContext} from '@digitalbazaar/data-integrity-context';
 import {cryptosuite as ecdsaRdfc} from '@digitalbazaar/ecdsa-rdfc-2019-cryptosuite';
 import {cryptosuite as eddsaRdfc} from '@digitalbazaar/eddsa-rdfc-2022-cryptosuite';
+import {ml_dsa44 as mlDsa44} from '@noble/post-quantum/ml-dsa.js';
 import {performance} from 'node:perf_hooks';
 
 const {default: jsigs} = await import('jsonld-signatures');
@@ -138,6 +140,16 @@ const OPERATIONS = {
     const list = await bitstring.createList({length: request.length});
     request.set.forEach(index => list.setStatus(index, true));
     return {document: await bitstring.createCredential({id: request.id, list, statusPurpose: request.purpose})};
+  },
+  async 'ml-dsa-44'({seed, message, publicKey, signature}) {
+    const bytes = text => Uint8Array.from(Buffer.from(text, 'hex'));
+    const hex = data => Buffer.from(data).toString('hex');
+    const keys = mlDsa44.keygen(bytes(seed));
+    return {
+      publicKey: hex(keys.publicKey),
+      signature: hex(mlDsa44.sign(bytes(message), keys.secretKey)),
+      verified: mlDsa44.verify(bytes(signature), bytes(message), bytes(publicKey)),
+    };
   },
   async time(request) {
     const documentLoader = loader(request);
