@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT / "scripts") not in sys.path:
     sys.path.insert(0, str(ROOT / "scripts"))
 
-import mutations  # noqa: E402
+import mutation_table  # noqa: E402
 
 
-@pytest.mark.parametrize("mutation", mutations.MUTATIONS, ids=lambda one: one.name)
-def test_a_mutation_fits_the_code(mutation: mutations.Mutation) -> None:
+@pytest.mark.parametrize("mutation", mutation_table.MUTATIONS, ids=lambda one: one.name)
+def test_a_mutation_fits_the_code(mutation: mutation_table.Mutation) -> None:
     """What it would change stands in the code exactly once, and the tests that would notice exist."""
     for name, old, new in mutation.edits:
         assert (ROOT / name).read_text("utf-8").count(old) == 1, (name, old)
@@ -37,7 +37,7 @@ def test_the_promises_page_explains_every_mutation() -> None:
         for number, text in zip(sections[::2], sections[1::2], strict=True)
         for name in re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
     }
-    assert told == {(one.promise, one.name) for one in mutations.MUTATIONS}
+    assert told == {(one.promise, one.name) for one in mutation_table.MUTATIONS}
     assert {number for number, _ in told} == set(range(1, 8))
 
 
