@@ -258,6 +258,16 @@ class Agent(Keeper):
         return receipt
 
     def _register(self) -> Receipt:
+        try:
+            return self._register_once()
+        except RegistryRefusedError as error:
+            # A registry that failed after it took the challenge (503) is asked again by the transport, and then knows it
+            # no more: with a new challenge the registration goes in, or the failure itself is told.
+            if error.problem_code != "challenge_unknown":
+                raise
+        return self._register_once()
+
+    def _register_once(self) -> Receipt:
         view = self.view()
         origin = view.identity().origin
         answer = view.transport.post("/v1/challenges", {})

@@ -140,6 +140,7 @@ class AgentService:
         if all(self._sequencer.find(one.event_id) for one in statements):
             return [found for one in statements if (found := self._sequencer.find(one.event_id))]
         now_ms = self._clock.now_ms()
+        self._sequencer.check_open()  # a challenge is not used up where nothing can be taken
         challenge = presentation.presentation.proof.challenge
         if challenge is None:
             raise ChallengeMissingError

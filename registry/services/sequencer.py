@@ -103,9 +103,7 @@ class Sequencer:
             SequencerStoppedError: ``log_not_writable``.
             BonafidesError: what forbids writing now.
         """
-        if self._failed is not None or self._thread is None:
-            raise SequencerStoppedError
-        self.may_write()
+        self.check_open()
         with self._counting:
             # One submission always fits, however many statements it holds: its size is limited at the door.
             if self._waiting and self._waiting + submission.weight > SEQUENCER_WAITING:
@@ -115,6 +113,17 @@ class Sequencer:
         if not self.is_writable:  # the writer may have stopped in between, and nobody looks at the queue any more
             self._refuse_all([])
         return submission.future
+
+    def check_open(self) -> None:
+        """Refuse where nothing could be taken now; for whoever has to use something up before it submits.
+
+        Raises:
+            SequencerStoppedError: ``log_not_writable``.
+            BonafidesError: what forbids writing now, such as a log that was set back.
+        """
+        if self._failed is not None or self._thread is None:
+            raise SequencerStoppedError
+        self.may_write()
 
     def start(self, *on_tick: Callable[[], None]) -> None:
         """Start the writer thread; on_tick runs on it after each batch and at least every `TICK_S` seconds."""
