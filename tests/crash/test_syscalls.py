@@ -106,16 +106,16 @@ def test_kills_at_every_call(lives: Lives) -> None:
     """Eight places, the first calls of each and some later ones."""
     draw = random.Random(5)
     for calls, name in PLACES:
-        for nth in (1, 2, 3, draw.randrange(4, 12)):
+        for nth in (1, 2, draw.randrange(3, 12)):
             lives.live(calls, name, "signal=KILL", nth)
-    assert lives.reached >= 20
+    assert lives.reached >= 12
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_calls_that_fail(lives: Lives, error: str) -> None:
+@pytest.mark.parametrize(("error", "turns"), [("EIO", (1, 4)), ("ENOSPC", (2,))])
+def test_calls_that_fail(lives: Lives, error: str, turns: tuple[int, ...]) -> None:
     """A disk that fails at a write or sync, or is full: refused or acknowledged, never acknowledged and lost."""
     for calls, name in PLACES[:-1]:
-        for nth in (1, 4):
+        for nth in turns:
             lives.live(calls, name, f"error={error}", nth)
-    assert len(lives.load.acknowledged) > 50
+    assert len(lives.load.acknowledged) > 25
