@@ -148,7 +148,7 @@ ATTACKS = {
     "a snapshot of another size": ("mended", "UPDATE snapshot SET size = size - 1"),
     "a snapshot's bytes": ("mended", "UPDATE snapshot SET data = CAST(replace(data, '25', '99') AS BLOB)"),
     "a snapshot deleted": ("mended", "DELETE FROM snapshot"),
-    "a state entry": ("mended", "UPDATE state_entry SET data = zeroblob(80) WHERE seq = 0"),
+    "a state entry": ("found", "UPDATE state_entry SET data = zeroblob(80) WHERE seq = 0"),
     "signed states deleted": ("mended", "DELETE FROM state_signed"),
 }
 
