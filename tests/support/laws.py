@@ -15,6 +15,7 @@ EXAMPLES = {
     "consecutive milliseconds never rise": (600, 3_000, 10_000),
     "the life of a DID": (15, 200, 1_000),
     "the life of a log": (20, 200, 1_000),
+    "the life of a registry": (4, 40, 400),
 }
 _COLUMNS = {"full": 1, "long": 2}
 
