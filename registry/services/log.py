@@ -187,7 +187,9 @@ class LogService:
         """
         with self._mutex:
             if not self.guard.may_sign:
-                raise NotSignedYetError
+                raise NotSignedYetError(
+                    "a quorum of witnesses is silent: nothing is signed before they say what they saw"
+                )
             if self._ends is not None:
                 # First of all: from here on no process appends, so what is signed next is the last there is.
                 successor = self._ends.save(successor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,12 +15,13 @@ from did_methods.keys import SigningKey
 from registry.cli.main import run
 from registry.log.checkpoint import parse_checkpoint, sign_checkpoint
 from registry.log.note import NoteSigner
+from registry.log.witness import claimed_checkpoint, parse_add_checkpoint
 from registry.services import recovery
 from registry.storage.log import LogStore
 from tests.cli.kept_log import Capture, Folders, change, folders, made, published, spoil_bundle, told
 from tests.support.publication import wait_for
 from tests.support.registry import open_world
-from tests.support.witnesses import MadeUpLog, Reply, made_up_witness
+from tests.support.witnesses import MadeUpLog, MadeUpWitness, Reply, made_up_witness
 
 __all__ = ["folders", "made"]
 
@@ -257,7 +259,14 @@ def test_a_log_that_was_set_back_cannot_be_frozen(folders: Folders, capsys: Capt
 
 
 def test_freezing_without_the_quorum(folders: Folders, tmp_path: Path, capsys: Capture) -> None:
-    """The log is frozen, and told that its last checkpoint is not out yet."""
+    """While its quorum says nothing at all it is not frozen; one that cosigns no more freezes it, and that is told."""
+    known: set[int] = set()
+
+    def cosigns_no_more(witness: MadeUpWitness, body: bytes, _number: int) -> Reply:
+        size = claimed_checkpoint(parse_add_checkpoint(body).note).size
+        known.update([] if known else [size])
+        return Reply(body=witness.line(body, time_s=int(time.time()))) if size in known else Reply(500)
+
     with made_up_witness(lambda *_: Reply(500)) as witness:
         policy = tmp_path / "policy"
         policy.write_text(f"witness W {witness.cosigner.key.to_text()} {witness.url}\nquorum W\n")
@@ -265,4 +274,8 @@ def test_freezing_without_the_quorum(folders: Folders, tmp_path: Path, capsys: C
             world.agent("later", short_lived=True)
         arguments = ["log", "freeze", "--data", str(folders.data), "--witness-policy", str(policy), "--yes"]
         assert run(arguments) == 3
+        assert "a quorum of witnesses is silent" in capsys.readouterr().err
+        witness.reply = cosigns_no_more
+        assert run(arguments) == 3
         assert "freeze_not_published" in capsys.readouterr().err
+        assert len(known) == 1
