@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -280,6 +279,7 @@ def _instant(text: str | None) -> int | None:
 
 
 def _run(output: Output, chosen: Chosen) -> AuditReport:
+    from registry.adapters.collector import without_collector
     from registry.adapters.signature_pool import SignaturePool
     from registry.adapters.system_clock import SystemClock
     from registry.cli.audit_memory import open_memory
@@ -290,7 +290,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
     transport = open_source(chosen.url)
     with ExitStack() as stack:
         stack.callback(transport.close)
-        stack.enter_context(_without_collector())
+        stack.enter_context(without_collector())
         reader = LogReader(transport)
         memory = stack.enter_context(open_memory(chosen, transport.url, reader))
         progress = stack.enter_context(progress_bar(output))
@@ -339,18 +339,6 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep the cycle collector off: a fold makes no cycles, and each collection would walk the whole state again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _rank(report: AuditReport, ranking: _Ranking) -> list[Ranked]:

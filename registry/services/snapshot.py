@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from registry.adapters.collector import without_collector
 from registry.errors import ParseError
 from registry.history.replay import replay_leaf
 from registry.history.snapshot import dump_state
@@ -46,13 +47,14 @@ def load_state(store: LogStore, size: int) -> LoadedState:
     Raises:
         BonafidesError: an entry does not follow from those before it.
     """
-    state = _load_snapshot(store, size) or LogState()
-    covered = state.head.size
-    began = time.monotonic()
-    draft = state.draft()
-    for entry in store.walk(covered, size):
-        replay_leaf(draft, entry.data)
-    draft.commit()
+    with without_collector():
+        state = _load_snapshot(store, size) or LogState()
+        covered = state.head.size
+        began = time.monotonic()
+        draft = state.draft()
+        for entry in store.walk(covered, size):
+            replay_leaf(draft, entry.data)
+        draft.commit()
     return LoadedState(state, covered, time.monotonic() - began)
 
 
