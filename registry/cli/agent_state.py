@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from did_methods.timestamp import format_timestamp
+from registry.cli.event_command import EventCommand
 from registry.cli.options import Did, Url, look_at
 from registry.cli.output import Json, Output, make_table, no_table
 
@@ -193,4 +194,4 @@ def _state_table(record: Mapping[str, Any], found: VerifiedState) -> Any:
 def attach(group: typer.Typer) -> None:
     """Add these commands to the group `agent`."""
     for command in (state, statement, age):
-        group.command()(command)
+        group.command(cls=EventCommand)(command)
