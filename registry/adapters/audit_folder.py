@@ -22,6 +22,7 @@ from typing import Any, Final
 from did_methods.canonical import canonicalize, sha256_jcs
 from did_methods.codec import base64url_encode, parse_json_object
 from did_methods.errors import DidError
+from registry.durable_file import make_folder, write_durably
 from registry.errors import ConflictError, DependencyError, ParseError
 
 FORMAT: Final = "bonafides/audit-state/2"
@@ -101,7 +102,7 @@ class AuditFolder:
             AuditStateUnreadableError: ``audit_state_unreadable``.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder, mode=0o700)
             self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -157,10 +158,10 @@ class AuditFolder:
             names = self._names
             if fold is not None:
                 digest = hashlib.sha256(fold).hexdigest()
-                self._write(f"fold-{digest[:16]}", fold)
+                write_durably(self.folder / f"fold-{digest[:16]}", fold)
                 leaves = self._append(leaf_hashes) if goes_on else self._begin(digest, leaf_hashes)
                 names = _Names((f"fold-{digest[:16]}", digest), leaves)
-            self._write(_STATE, canonicalize(_to_wire(state, names)) + b"\n")
+            write_durably(self.folder / _STATE, canonicalize(_to_wire(state, names)) + b"\n")
             self._names = names
             self._clean()
         except OSError as error:
@@ -172,12 +173,12 @@ class AuditFolder:
         Raises:
             AuditStateUnreadableError: ``audit_state_unreadable``.
         """
-        name = f"split-view-{hashlib.sha256(data).hexdigest()[:16]}.json"
+        path = self.folder / f"split-view-{hashlib.sha256(data).hexdigest()[:16]}.json"
         try:
-            self._write(name, data)
+            write_durably(path, data)
         except OSError as error:
             raise self._unreadable(error) from error
-        return self.folder / name
+        return path
 
     # ------------------------------------------------------------
 
@@ -196,22 +197,9 @@ class AuditFolder:
         except OSError as error:
             raise self._unreadable(error) from error
 
-    def _write(self, name: str, data: bytes) -> None:
-        """Write beside, sync, rename, sync the folder."""
-        beside = self.folder / f"{name}.new"
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.folder / name)
-        self._sync()
-
     def _begin(self, digest: str, leaf_hashes: bytes) -> tuple[str, int]:
         name = f"leaves-{digest[:16]}"
-        self._write(name, leaf_hashes)
+        write_durably(self.folder / name, leaf_hashes)
         return name, len(leaf_hashes) // HASH_BYTES
 
     def _append(self, leaf_hashes: bytes) -> tuple[str, int]:
@@ -234,13 +222,6 @@ class AuditFolder:
             is_ours = path.name.startswith(("fold-", "leaves-")) or path.name.endswith(".new")
             if is_ours and path.name not in named:
                 path.unlink()
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _unreadable(self, error: OSError) -> AuditStateUnreadableError:
         return AuditStateUnreadableError(f"{self.folder}: {error.strerror}")

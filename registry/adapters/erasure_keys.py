@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from did_methods.sealed import KEY_BYTES
+from registry.durable_file import make_folder, sync_folder
 from registry.errors import ConflictError, DependencyError
 
 _ID_BYTES: Final = 32
@@ -193,28 +194,19 @@ def _read(path: Path) -> bytes:
 def _locked(path: Path) -> Iterator[int]:
     """Give the file's descriptor, made where there is none, with nobody else adding to it or destroying in it."""
     try:
+        make_folder(path.parent.parent, mode=0o700)
+        make_folder(path.parent, mode=0o700)
         fresh = not path.exists()
-        path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if fresh:
-                for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-                    _sync_folder(folder)
+                sync_folder(path.parent)
             yield descriptor
         finally:
             os.close(descriptor)
     except OSError as error:
         raise ErasureKeysUnusableError(str(error.strerror)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _whole_records(descriptor: int) -> bytes:

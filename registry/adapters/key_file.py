@@ -11,7 +11,6 @@ Spec: specs/key-file.md.
 
 from __future__ import annotations
 
-import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from did_methods.ec_keys import EcSigningKey
 from did_methods.errors import DidError
 from did_methods.keys import KeySigner, SigningKey
 from did_methods.sealed import NONCE_BYTES, SALT_BYTES, SealParameters, seal, unseal
+from registry.durable_file import make_folder, write_durably
 from registry.errors import ConflictError, DependencyError, ParseError
 
 FORMAT = "bonafides/keys/2"
@@ -219,29 +219,13 @@ def save_key_ring(path: Path, ring: KeyRing, *, replace: bool = False, passphras
     Raises:
         KeyFileExistsError: ``key_file_exists``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists() and not replace:
         raise KeyFileExistsError(path.name)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    make_folder(path.parent, mode=0o700)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode_key_ring(ring, passphrase=passphrase))
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            os.link(temporary, path)
+        write_durably(path, encode_key_ring(ring, passphrase=passphrase), replace=replace)
     except FileExistsError as error:
         raise KeyFileExistsError(path.name) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load_key_ring(path: Path, *, mounted: bool = False, passphrase: Passphrase | None = None) -> KeyRing:

@@ -9,8 +9,6 @@ Spec: specs/transparency-log.md "Signing"
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,13 +16,13 @@ from typing import Protocol
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
 from did_methods.errors import BonafidesError
+from registry.durable_file import make_folder, write_durably
 from registry.errors import DependencyError
 from registry.log.merkle import HASH_BYTES, MAX_TREE_SIZE
 
 FORMAT = "bonafides/signer-record/1"
 _MEMBERS = {"format", "origin", "size", "rootHash", "frozen", "successor"}
 _MAX_BYTES = 4_096
-_SUFFIX = ".new"
 
 
 class SignerRecordError(DependencyError):
@@ -114,7 +112,7 @@ class FileSignerRecord:
         return head
 
     def save(self, head: RecordedHead) -> None:
-        """Write beside, sync, rename, sync the folder; see `SignerRecord.save`."""
+        """See `SignerRecord.save`."""
         wire = {
             "format": FORMAT,
             "origin": self._origin,
@@ -123,23 +121,8 @@ class FileSignerRecord:
             "frozen": head.frozen,
             "successor": head.successor,
         }
-        folder = self._path.parent
-        if not folder.exists():
-            folder.mkdir(parents=True, mode=0o700)
-            _sync(folder.parent)
-        beside = self._path.with_name(self._path.name + _SUFFIX)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(canonicalize(wire))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-        _sync(folder)
+        make_folder(self._path.parent, mode=0o700)
+        write_durably(self._path, canonicalize(wire))
 
 
 def _is_sound(head: RecordedHead) -> bool:
@@ -150,11 +133,3 @@ def _is_sound(head: RecordedHead) -> bool:
         and len(head.root_hash) == HASH_BYTES
         and (head.frozen or not head.successor)
     )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,6 @@ next passport.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +18,7 @@ from did_methods.timestamp import format_timestamp, parse_timestamp
 from registry.cli.files import DocumentUnreadableError, read_document
 from registry.cli.options import As, Did, Url, load_agent
 from registry.cli.output import Json, Output, make_table, no_table
+from registry.durable_file import write_durably
 from registry.errors import ParseError
 
 if TYPE_CHECKING:
@@ -350,8 +350,7 @@ def _publish(agent: Agent, folder: Path | None) -> list[str] | None:
 
 def _write_private(path: Path, data: bytes) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+        write_durably(path, data, replace=False)
     except OSError as error:
         raise DocumentUnreadableError(f"{path}: {error.strerror}") from error
 

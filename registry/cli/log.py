@@ -13,6 +13,7 @@ from registry.cli.log_operator import freeze, fsck, recover, verify
 from registry.cli.log_read import prove, show, tail
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table
+from registry.durable_file import write_durably
 
 app = typer.Typer(
     no_args_is_help=True, help="Check the log, show its entries, prove that they are in it, follow new ones."
@@ -43,7 +44,7 @@ def checkpoint(
     cosigned = {} if policy is None else _cosigned(newest.note, policy)
     since = None if pin is None or not pin.exists() else view.verify_extends(pin.read_bytes(), newest)
     if pin is not None:
-        pin.write_bytes(newest.note)
+        write_durably(pin, newest.note, mode=0o644)
     head, output = newest.checkpoint, Output(as_json=as_json)
     facts = {"origin": head.origin, "size": head.size, "rootHash": base64url_encode(head.root_hash), "extends": since}
     if policy is not None:

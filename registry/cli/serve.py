@@ -7,7 +7,6 @@ readable by their owner alone; of bearer keys the database has digests only.
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import socket
 import ssl
@@ -21,6 +20,7 @@ import typer
 
 from registry.cli.output import Json, Output, no_table
 from registry.config import SettingError
+from registry.durable_file import make_folder, write_durably
 from registry.errors import ConflictError
 
 GRACE_S = 5
@@ -198,13 +198,8 @@ def ensure_operator_key(registry: Any) -> Path:
 
 
 def _write_operator_key(registry: Any, path: Path, key: str, digest: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)  # of a start that ended before its key was known to the database
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    make_folder(path.parent, mode=0o700)
+    write_durably(path, f"{key}\n".encode())  # over that of a start that ended before its key was known to the database
     registry.gateways.add(OPERATOR, role=OPERATOR, key_digest=digest, now_ms=registry.clock.now_ms())
 
 

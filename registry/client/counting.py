@@ -28,10 +28,10 @@ from registry.client.errors import (
     RegistryAnswerError,
     RegistryRefusedError,
 )
-from registry.client.files import replace_file
 from registry.client.speaker import Receipt, Speaker
 from registry.credentials.commitments import Disclosure
 from registry.credentials.kinds import KINDS_BY_TYPE
+from registry.durable_file import write_durably
 
 FORMAT = "bonafides/counter/1"
 MAX_BYTES = 65_536
@@ -95,7 +95,7 @@ class Counter:
     def save(self, count: Count) -> None:
         """Replace the file, durably and in one step."""
         wire = {"format": FORMAT, "number": count.number, "event": count.event, "unanswered": count.unanswered}
-        replace_file(self._file, canonicalize(wire) + b"\n")
+        write_durably(self._file, canonicalize(wire) + b"\n")
 
 
 class CountingSpeaker(Speaker):

@@ -21,6 +21,7 @@ from did_methods.codec import parse_json_object
 from did_methods.webvh import entry_line
 from registry.client.errors import AgentKeyMissingError, AgentNameError
 from registry.client.view import RegistryIdentity, parse_identity
+from registry.durable_file import sync_folder, write_durably
 
 MAX_BYTES: Final = 1_048_576
 _RANDOM_BYTES: Final = 10
@@ -132,7 +133,7 @@ class AgentFiles:
 
     def save_first_entry(self, entry: Mapping[str, Any]) -> None:
         """Keep the first entry of the DID; it cannot be made again."""
-        _write(self.did_log, entry_line(entry), os.O_CREAT | os.O_EXCL)
+        write_durably(self.did_log, entry_line(entry), replace=False)
 
     def load_log(self) -> bytes:
         """Return the agent's own record of its DID log; empty where there is none."""
@@ -140,11 +141,11 @@ class AgentFiles:
 
     def save_log(self, log: bytes) -> None:
         """Replace the agent's own record of its DID log, in one step."""
-        replace_file(self.did_log, log)
+        write_durably(self.did_log, log)
 
     def save_pending_entry(self, entry: Mapping[str, Any]) -> None:
         """Keep an entry before it is sent."""
-        replace_file(self.pending_entry, entry_line(entry))
+        write_durably(self.pending_entry, entry_line(entry))
 
     def load_pending_entry(self) -> dict[str, Any] | None:
         """Return the entry of an unfinished change, or None."""
@@ -165,7 +166,7 @@ class AgentFiles:
 
     def save_registry(self, identity: RegistryIdentity) -> None:
         """Remember the registry, in one step."""
-        replace_file(self.registry, canonicalize(identity.to_wire()) + b"\n")
+        write_durably(self.registry, canonicalize(identity.to_wire()) + b"\n")
 
     def load_registry(self) -> RegistryIdentity | None:
         """Return the registry remembered, or None."""
@@ -176,7 +177,14 @@ class AgentFiles:
 
     def keep_acceptance(self, document: Mapping[str, Any]) -> None:
         """Append a verified acceptance, durably: with it the agent can show what was promised."""
-        _write(self.acceptances, canonicalize(dict(document)) + b"\n", os.O_CREAT | os.O_APPEND)
+        is_first = not self.acceptances.exists()
+        descriptor = os.open(self.acceptances, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(canonicalize(dict(document)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_first:
+            sync_folder(self.acceptances.parent)
 
     def load_acceptances(self) -> Iterator[dict[str, Any]]:
         """Return the acceptances kept, oldest first."""
@@ -185,23 +193,3 @@ class AgentFiles:
                 for line in file:
                     if line.endswith(b"\n"):
                         yield parse_json_object(line, max_bytes=MAX_BYTES)
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file that only its owner may read, durably and in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    _write(temporary, data, os.O_CREAT | os.O_TRUNC)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write(path: Path, data: bytes, flags: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | flags, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

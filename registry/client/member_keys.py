@@ -12,7 +12,6 @@ Spec: specs/replay.md "Keys"
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from did_methods.keys import SEED_BYTES, SigningKey
 from did_methods.timestamp import format_timestamp
 from registry.client.ratings import STRENGTH_PER_POINT, RegistrationStep, SignedStep
 from registry.credentials.kinds import CONTEXTS, KINDS_BY_NAME
+from registry.durable_file import write_durably
 from registry.errors import ConflictError, DependencyError, ParseError
 
 FORMAT: Final = "bonafides/member-keys/1"
@@ -226,20 +226,7 @@ def save_member_keys(path: Path, members: Members, listed: Iterable[str]) -> Non
     Raises:
         MemberKeysUnreadableError: member_keys_unreadable.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode_member_keys(members, listed))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(path, encode_member_keys(members, listed))
     except OSError as error:
         raise MemberKeysUnreadableError(f"{path.name}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,8 +10,6 @@ Spec: specs/backup.md
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,6 +22,7 @@ from typing import Any, Final, Self
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
 from did_methods.errors import DidError
+from registry.durable_file import durable_file, make_folder
 from registry.errors import ConflictError, NotFoundError, ParseError
 from registry.limits import BACKUP_MEMBER_BYTES
 from registry.log.merkle import HASH_BYTES
@@ -132,26 +131,12 @@ def new_file(path: Path) -> Iterator[BackupWriter]:
     """
     if path.exists():
         raise BackupExistsError(path.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    make_folder(path.parent)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                yield BackupWriter(archive)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError as error:
-            raise BackupExistsError(path.name) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with durable_file(path, replace=False) as file, zipfile.ZipFile(file, "w") as archive:
+            yield BackupWriter(archive)
+    except FileExistsError as error:
+        raise BackupExistsError(path.name) from error
 
 
 class BackupReader:

@@ -7,7 +7,6 @@ Spec: specs/backup.md
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final
 from did_methods.canonical import canonicalize
 from did_methods.errors import BonafidesError
 from registry.adapters.key_file import load_key_ring
+from registry.durable_file import make_folder, write_durably
 from registry.errors import DependencyError
 from registry.log.note import NoteKey, NoteSigner
 from registry.services.backup_file import BackupDamagedError, BackupReader
@@ -175,12 +175,8 @@ def restore_keys(file: Path, folder: Path, *, origin: str) -> None:
         try:
             for name in names:
                 path = folder / name.removeprefix("keys/")
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as opened:
-                    opened.write(reader.read(name))
-                    opened.flush()
-                    os.fsync(opened.fileno())
+                make_folder(path.parent, mode=0o700)
+                write_durably(path, reader.read(name), replace=False)
         except BonafidesError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -188,9 +184,6 @@ def restore_keys(file: Path, folder: Path, *, origin: str) -> None:
 
 def mark_offline(data_dir: Path, restored: Restored) -> None:
     """Leave word that this registry has not caught up with its published log; a start then signs nothing."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = data_dir / OFFLINE_MARK
-    with path.open("wb") as file:
-        file.write(canonicalize({"origin": restored.origin, "size": restored.size}) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    make_folder(data_dir, mode=0o700)
+    mark = canonicalize({"origin": restored.origin, "size": restored.size}) + b"\n"
+    write_durably(data_dir / OFFLINE_MARK, mark)

@@ -9,14 +9,13 @@ Spec: c2sp.org/tlog-tiles@v0.1.0
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from did_methods.errors import BonafidesError
+from registry.durable_file import make_folder, write_durably
 from registry.errors import DependencyError
 from registry.log.checkpoint import Checkpoint
 from registry.log.merkle import RightEdge
@@ -37,7 +36,6 @@ from registry.log.witness import claimed_checkpoint
 from registry.storage.tree import TreeRows
 
 CHECKPOINT = "checkpoint"
-_SUFFIX = ".new"
 
 
 class TileDiffersError(DependencyError):
@@ -133,7 +131,7 @@ class FolderTileStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def get(self, path: str) -> bytes | None:
         """See `TileStore.get`."""
@@ -167,31 +165,9 @@ class FolderTileStore:
         shutil.rmtree(self._folder / f"{path}.p", ignore_errors=True)
 
     def _write(self, path: str, data: bytes) -> None:
-        """Write beside, sync, rename, sync the folder: a reader finds the whole file or none, after a crash too."""
         target = self._folder / path
-        self._make_folders(target.parent)
-        beside = target.with_name(target.name + _SUFFIX)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-        _sync_folder(target.parent)
-
-    def _make_folders(self, folder: Path) -> None:
-        missing = []
-        while not folder.exists():
-            missing.append(folder)
-            folder = folder.parent
-        for one in reversed(missing):
-            one.mkdir(exist_ok=True)
-            _sync_folder(one.parent)
+        make_folder(target.parent)
+        write_durably(target, data, mode=0o644)
 
 
 def write_tiles(target: TileStore, source: TreeRows, *, old_size: int, size: int) -> None:
@@ -315,11 +291,3 @@ def _root_of(target: TileStore, size: int) -> bytes | None:
     except TileContentError:
         return None
     return RightEdge(size, hashes).root()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
