@@ -74,6 +74,14 @@ class ErasureKeys(Protocol):
         """Return the keys of all parties and of the event, or None where one is missing or destroyed."""
         ...
 
+    def has_agent(self, did: str) -> bool:
+        """Say whether an agent's key is there: drawn, and not destroyed."""
+        ...
+
+    def has_event(self, event_id: bytes) -> bool:
+        """Say whether an event's key is there, as `has_agent` does of an agent's."""
+        ...
+
     def destroy_agent(self, did: str) -> bool:
         """Destroy an agent's key for good, also one that was never drawn; say whether there was anything left to do."""
         ...
@@ -116,6 +124,14 @@ class FolderErasureKeys:
         keys = [_key_in(_read(path), name) for path, name in places]
         whole = tuple(key for key in keys if key is not None and key != _DESTROYED)
         return whole if len(whole) == len(keys) else None
+
+    def has_agent(self, did: str) -> bool:
+        """See `ErasureKeys`."""
+        return _key_in(_read(self._agent_file(did)), _digest(did)) not in (None, _DESTROYED)
+
+    def has_event(self, event_id: bytes) -> bool:
+        """See `ErasureKeys`."""
+        return _key_in(_read(self._event_file(event_id)), event_id) not in (None, _DESTROYED)
 
     def destroy_agent(self, did: str) -> bool:
         """See `ErasureKeys`."""

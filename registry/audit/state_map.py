@@ -63,7 +63,8 @@ class StateMapAudit:
     def __init__(self) -> None:
         self._edge = RightEdge()
         self._expected: dict[int, tuple[int, StateEntry]] = {}
-        self._map = StateMap(DEPTH)
+        self.map = StateMap(DEPTH)
+        """As of the newest entry that was compared; not to be changed."""
         self._pairs: dict[tuple[str, str], set[bytes]] = {}
         self._pair_of: dict[bytes, tuple[str, str]] = {}
         self._dids: set[str] = set()
@@ -115,7 +116,7 @@ class StateMapAudit:
         self._catch_up(state.tables)
         genesis = state.head.genesis
         rules = 1 if genesis is None else int(genesis.rules)
-        return StateEntry(state.head.size, self._edge.root(), self._map.depth, rules, self._map.root)
+        return StateEntry(state.head.size, self._edge.root(), self.map.depth, rules, self.map.root)
 
     def dump(self) -> Any:
         """Return what was seen of the state log."""
@@ -131,8 +132,8 @@ class StateMapAudit:
 
     def _compare(self, index: int, entry: StateEntry, draft: Draft) -> Sequence[Finding]:
         self._catch_up(draft)
-        if entry.depth != self._map.depth:
-            self._map = StateMap(entry.depth, _rows(self._map))
+        if entry.depth != self.map.depth:
+            self.map = StateMap(entry.depth, _rows(self.map))
         self.compared += 1
         genesis = draft.head.genesis
         found = [
@@ -141,7 +142,7 @@ class StateMapAudit:
             )
             for code, ours, shown in (
                 ("state_tree_differs", self._edge.root(), entry.root_hash),
-                ("state_map_differs", self._map.root, entry.map_root),
+                ("state_map_differs", self.map.root, entry.map_root),
                 ("state_rules_differ", None if genesis is None else int(genesis.rules), entry.rules),
             )
             if ours != shown
@@ -163,7 +164,7 @@ class StateMapAudit:
             elif state is None and subject.startswith(EVENT_PREFIX):
                 ended = parse_event_subject(subject)
                 self._pairs.get(self._pair_of.pop(ended, _NO_PAIR), set()).discard(ended)
-        self._map.update(changes)
+        self.map.update(changes)
 
 
 def check_state_log(

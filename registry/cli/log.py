@@ -9,7 +9,8 @@ import typer
 
 from did_methods.codec import base64url_encode
 from registry.cli.event_command import EventCommand
-from registry.cli.log_operator import freeze, fsck, recover, verify
+from registry.cli.log_fsck import fsck
+from registry.cli.log_operator import freeze, recover, verify
 from registry.cli.log_read import prove, show, tail
 from registry.cli.options import Url, look_at
 from registry.cli.output import Json, Output, no_table

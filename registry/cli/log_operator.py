@@ -1,12 +1,11 @@
-"""`bonafides log fsck | recover | freeze | verify`: what whoever runs a log, or holds files of one, can do about it.
+"""`bonafides log recover | freeze | verify`: what whoever runs a log, or holds files of one, can do about it.
 
-The first three work on the data folder while no server has it open; the last needs nothing but files.
+The first two work on the data folder while no server has it open; the last needs nothing but files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,22 +13,15 @@ import typer
 
 from registry.cli.exits import ExitCode
 from registry.cli.local import Data
-from registry.cli.output import Json, Output, make_table, no_table
-from registry.errors import ConflictError, DependencyError, NotFoundError
+from registry.cli.log_folder import Database_, Tiles, folder_settings, opened_log
+from registry.cli.output import Json, Output, no_table
+from registry.errors import ConflictError, DependencyError
 
 if TYPE_CHECKING:
     from registry.bootstrap import Registry
     from registry.client.offline import Finding, Trust
     from registry.config import Settings
-    from registry.storage.engine import Database
 
-Database_ = Annotated[
-    str | None, typer.Option("--database", envvar="BONAFIDES_DATABASE_URL", help="Where it is not below --data.")
-]
-Tiles = Annotated[
-    Path | None,
-    typer.Option("--tiles", envvar="BONAFIDES_TILES_DIR", help="Compare the folder that the log is published in, too."),
-]
 Record = Annotated[
     Path | None,
     typer.Option("--signer-record", envvar="BONAFIDES_SIGNER_RECORD", help="Where it is not below --data."),
@@ -38,13 +30,6 @@ Policy = Annotated[
     Path | None,
     typer.Option("--witness-policy", envvar="BONAFIDES_WITNESS_POLICY", help="Witnesses to ask what they have seen."),
 ]
-
-
-class LogMissingError(NotFoundError):
-    """There is no log in that database."""
-
-    code = "log_missing"
-    title = "There is no log here"
 
 
 class FreezeUndecidedError(ConflictError):
@@ -59,67 +44,6 @@ class FreezeUnpublishedError(DependencyError):
 
     code = "freeze_not_published"
     title = "The log is frozen; its last checkpoint is not published yet"
-
-
-def fsck(
-    data: Data = None,
-    database: Database_ = None,
-    tiles: Tiles = None,
-    *,
-    fold: Annotated[
-        bool, typer.Option("--fold/--no-fold", help="Fold every entry, and compare the kept state; slower.")
-    ] = True,
-    signatures: Annotated[
-        bool, typer.Option("--signatures", help="Verify the signatures of all entries anew, too.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Hold the log's database against itself: hashes, chains, tiles, head, signed roots, state, published files.
-
-    Names the first difference of each table. Ends with 0 if there is none, with 4 if there is one.
-
-    Example: bonafides log fsck --data /srv/bonafides --tiles /srv/bonafides/log
-    """
-    from registry.cli.progress import progress_bar
-    from registry.services.log_check import Difference, LogCheck
-    from registry.storage.log import LogStore
-    from registry.storage.log_rows import LogRows
-
-    output = Output(as_json=as_json)
-    with _opened(_settings(data, database)) as opened, progress_bar(output) as progress:
-        check = LogCheck(LogRows(opened), fold=fold, signatures=signatures, progress=progress)
-        report = check.run()
-        if tiles is not None and not report.differences:
-            found = _compare_folder(tiles, LogStore(opened), report.origin)
-            report.differences.extend([] if found is None else [Difference("folder", found, "it is not the log's")])
-    wire = {
-        "origin": report.origin,
-        "entries": report.entries,
-        "signed": report.signed,
-        "folded": report.folded,
-        "clean": report.is_clean,
-        "differences": [{"table": one.table, "place": one.place, "what": one.what} for one in report.differences],
-    }
-
-    def tell() -> None:
-        facts = no_table()
-        facts.add_row("log", report.origin)
-        facts.add_row("entries", f"{report.entries:,}, {report.folded:,} of them folded")
-        facts.add_row("checkpoints", f"{report.signed:,} verified")
-        output.print(facts)
-        if report.differences:
-            table = make_table("table", "where", "what")
-            for one in report.differences:
-                table.add_row(one.table, one.place, one.what)
-            output.print(table)
-            first = report.differences[0]
-            output.print(f"[bold red]First difference: {first.table}, {first.place}[/]: {first.what}")
-        else:
-            output.print("[bold green]clean[/]: every table follows from the entries")
-
-    output.result(wire, tell)
-    if report.differences:
-        raise typer.Exit(ExitCode.NOT_VERIFIED)
 
 
 def recover(
@@ -148,9 +72,9 @@ def recover(
     from registry.storage.log import LogStore
 
     output = Output(as_json=as_json)
-    settings = _settings(data, database, signer_record=signer_record, witness_policy=witness_policy)
+    settings = folder_settings(data, database, signer_record=signer_record, witness_policy=witness_policy)
     load_registry_keys(settings.keys_dir)  # a folder without its keys would not open afterwards
-    with _opened(settings) as opened, progress_bar(output) as progress, published_at(source) as published:
+    with opened_log(settings) as opened, progress_bar(output) as progress, published_at(source) as published:
         store, there = LogStore(opened), published(source)
         done = LogRecovery(store=store, key=log_key_of(store), reader=there.log, progress=progress).run()
         finish_catching_up(opened, there, data_dir=settings.data_dir, keys_dir=settings.keys_dir)
@@ -192,7 +116,9 @@ def freeze(
     if not yes:
         raise FreezeUndecidedError
     output = Output(as_json=as_json)
-    settings = _settings(data, database, signer_record=signer_record, witness_policy=witness_policy, tiles_dir=tiles)
+    settings = folder_settings(
+        data, database, signer_record=signer_record, witness_policy=witness_policy, tiles_dir=tiles
+    )
     _check_log(settings)
     registry = open_registry(settings)
     try:
@@ -302,37 +228,9 @@ def _tell_verified(output: Output, found: list[tuple[Path, Finding]]) -> None:
 # ---------------------------------------------------------------- the data folder
 
 
-def _settings(data: Path | None, database: str | None, **more: object) -> Settings:
-    from registry.config import load_settings  # only where the server is installed is there a folder to open
-
-    return load_settings({"data_dir": data, "database_url": database, **more})
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Database]:
-    """Open the database of a log that exists.
-
-    Raises:
-        LogMissingError: ``log_missing``; nothing is made.
-        BonafidesError: the codes of databases; ``database_in_use`` where the server runs.
-    """
-    from registry.storage.engine import open_database
-    from registry.storage.log import LogStore
-
-    if settings.database_url.startswith("sqlite:///") and not Path(settings.database_url[10:]).exists():
-        raise LogMissingError(settings.database_url[10:])
-    database = open_database(settings.database_url)
-    try:
-        if LogStore(database).head()[0] == 0:
-            raise LogMissingError("the database is empty")
-        yield database
-    finally:
-        database.close()
-
-
 def _check_log(settings: Settings) -> None:
     """Refuse a folder without a log, so that opening it does not begin one."""
-    with _opened(settings):
+    with opened_log(settings):
         return
 
 
@@ -351,18 +249,3 @@ def _close(registry: Registry) -> None:
     """Close a registry that was opened and not started."""
     registry.witnessing.publisher.stop()
     registry.database.close()
-
-
-def _compare_folder(tiles: Path, store: Any, origin: str) -> str | None:
-    from registry.storage.tile_store import FolderTileStore, differing_path, published_head
-
-    if not tiles.is_dir():
-        return str(tiles)
-    folder = FolderTileStore(tiles)
-    head = published_head(folder)
-    if head is None:
-        return "checkpoint"
-    size, _ = store.head()
-    if head.origin != origin or head.size > size or store.right_edge(head.size).root() != head.root_hash:
-        return "checkpoint"
-    return differing_path(folder, store, size=head.size)

@@ -100,11 +100,10 @@ class Openings:
         keys = self._keys.find(found[0].parties, event_id) if found else None
         if keys is None:
             return []
-        key, opened = _combine(keys, event_id), []
+        opened = []
         for one in found:
-            nonce, sealed = one.sealed[:NONCE_BYTES], one.sealed[NONCE_BYTES:]
             try:
-                text = unseal_under(key, sealed, nonce=nonce, belongs_to=_belongs_to(event_id, one.digest))
+                text = unseal_opening(keys, event_id, one.digest, one.sealed)
             except DidError:
                 _LOG.error("an opening of a logged event was altered in the database")
                 continue
@@ -140,7 +139,7 @@ class Openings:
         events = self._keys.event_keys([event_id for event_id, _, _ in told])
         sealed = []
         for event_id, parties, pairs in told:
-            key = _combine((*(agents[did] for did in parties), events[event_id]), event_id)
+            key = opening_key((*(agents[did] for did in parties), events[event_id]), event_id)
             for digest, text in pairs:
                 nonce = secrets.token_bytes(NONCE_BYTES)
                 data = seal_under(key, text.encode(), nonce=nonce, belongs_to=_belongs_to(event_id, digest))
@@ -152,8 +151,29 @@ class Openings:
         return tuple(sorted(set(map(self._state.canonical_did, names))))
 
 
-def _combine(keys: Sequence[bytes], event_id: bytes) -> bytes:
-    """Return the one key that takes all of them: of the parties in the order of their DIDs, then of the event."""
+def unseal_opening(keys: Sequence[bytes], event_id: bytes, digest: str, sealed: bytes) -> bytes:
+    """Return the disclosure's text.
+
+    Args:
+        keys: of the parties in the order of their DIDs, then of the event, 32 bytes each.
+        event_id: 32 bytes.
+        digest: the commitment, base64url.
+        sealed: nonce and ciphertext.
+
+    Raises:
+        DidError: the row was altered, or belongs elsewhere.
+    """
+    nonce, data = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    return unseal_under(opening_key(keys, event_id), data, nonce=nonce, belongs_to=_belongs_to(event_id, digest))
+
+
+def opening_key(keys: Sequence[bytes], event_id: bytes) -> bytes:
+    """Return the one key that an event's openings are sealed under, which takes all of the others; 32 bytes.
+
+    Args:
+        keys: of the parties in the order of their DIDs, then of the event, 32 bytes each.
+        event_id: 32 bytes.
+    """
     return hashlib.blake2b(b"".join(keys) + event_id, digest_size=32, person=_PURPOSE).digest()
 
 

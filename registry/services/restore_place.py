@@ -90,7 +90,7 @@ def restore_into(
                     database,
                     published=published,
                     erasure_keys=place.erasure_keys,
-                    state_key=_state_key(place.keys_dir, backup.manifest.origin),
+                    state_key=state_key(place.keys_dir, backup.manifest.origin),
                     progress=progress,
                 )
             finally:
@@ -127,13 +127,21 @@ def finish_catching_up(database: Database, published: Published, *, data_dir: Pa
     store = LogStore(database)
     state = load_state(store, store.head()[0]).state
     origin = state.head.genesis.origin if state.head.genesis else ""
-    key = _state_key(keys_dir, origin)
+    key = state_key(keys_dir, origin)
     catch_up_state_log(StateLogStore(database), published, main=store, state=state, key=key)
     (data_dir / OFFLINE_MARK).unlink(missing_ok=True)
 
 
-def _state_key(keys_dir: Path, origin: str) -> NoteKey | None:
-    """Return the state log's key where the registry's keys are in their place."""
+def state_key(keys_dir: Path, origin: str) -> NoteKey | None:
+    """Return the state log's key where the registry's keys are in their place.
+
+    Args:
+        keys_dir: of the registry's private keys.
+        origin: of the main log.
+
+    Raises:
+        BonafidesError: a damaged key file, or one that others can read.
+    """
     file = keys_dir / "state-note.json"
     return NoteSigner(f"{origin}/state", load_key_ring(file).keys["signing"]).key if file.exists() else None
 

@@ -1,20 +1,47 @@
-"""The log's tables as they lie there, row by row, for whoever holds them against one another.
+"""The tables of both logs as they lie there, row by row, for whoever holds them against one another.
 
-Reads and judges nothing. Rows come in the order of the log and are never all in memory at once.
+Reads and judges nothing. Rows come in the order of their log and are never all in memory at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import LargeBinary, Select, select
 
+from registry.errors import DependencyError
 from registry.storage.engine import Database
-from registry.storage.tables import COSIGNATURE, DID_ENTRY, ENTRY, HEAD, PARTY, PUBLISHED, SIGNED, SNAPSHOT, TILE
+from registry.storage.publication import MAIN_LOG, STATE_LOG, PublicationTables
+from registry.storage.tables import (
+    DID_ENTRY,
+    ENTRY,
+    ERASURE,
+    HEAD,
+    OPENING,
+    OPENING_PARTY,
+    PARTY,
+    PLAIN_OPENING,
+    SNAPSHOT,
+    STATE,
+    STATE_ENTRY,
+    STATE_TILE,
+    TILE,
+)
 
 _AT_ONCE = 1_024
+
+
+class StoredRowError(DependencyError):
+    """A row holds a text where bytes belong: SQLite keeps what somebody put there, and nobody can read it as it was."""
+
+    code = "stored_row_unreadable"
+    title = "A row of the database cannot be read"
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"of the table {table}", table=table)
+        self.table = table
 
 
 class EntryLine(NamedTuple):
@@ -28,11 +55,70 @@ class EntryLine(NamedTuple):
     data: bytes
 
 
-class LogRows:
-    """The rows of one database."""
-
+class _Rows:
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def _rows(self, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query.
+
+        Raises:
+            StoredRowError: ``stored_row_unreadable``.
+        """
+        columns = list(query.selected_columns)
+        raw = [number for number, column in enumerate(columns) if isinstance(column.type, LargeBinary)]
+        with self._stream(query) as rows:
+            for row in rows:
+                if any(isinstance(row[number], str) for number in raw):
+                    raise StoredRowError(str(columns[0].table.name))
+                yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+
+    @contextmanager
+    def _stream(self, query: Select[Any]) -> Iterator[Iterator[tuple[Any, ...]]]:
+        with self._database.read() as connection:
+            result = connection.execute(query.execution_options(yield_per=_AT_ONCE))
+            try:
+                yield iter(result)
+            finally:
+                result.close()
+
+
+class PublicationRows(_Rows):
+    """What was signed of a log, and what became of it.
+
+    Args:
+        database: where they are.
+        tables: of the main log or of the state log.
+    """
+
+    def __init__(self, database: Database, tables: PublicationTables) -> None:
+        super().__init__(database)
+        self._tables = tables
+        self.signed_table, self.cosignature_table = str(tables.signed.name), str(tables.cosignature.name)
+        self.published_table = str(tables.published.name)
+
+    def signed(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (size, root, note) of what was signed, by size."""
+        table = self._tables.signed.c
+        return self._rows(select(table.size, table.root, table.note).order_by(table.size))
+
+    def cosignatures(self) -> Iterator[tuple[int, str, int, bytes]]:
+        """Yield (size, verifier key, seconds, line) of the cosignatures, by size."""
+        table = self._tables.cosignature.c
+        query = select(table.size, table.signer, table.time_s, table.line).order_by(table.size, table.signer)
+        return self._rows(query)
+
+    def published(self) -> int:
+        """Return the size that was published last, 0 for none."""
+        row = next(self._rows(select(self._tables.published.c.size)), None)
+        return 0 if row is None else int(row[0])
+
+
+class LogRows(PublicationRows):
+    """The rows of the main log."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, MAIN_LOG)
 
     def head(self) -> tuple[int, bytes] | None:
         """Return size and root, None for no row."""
@@ -46,44 +132,67 @@ class LogRows:
 
     def parties(self) -> Iterator[tuple[int, str, int]]:
         """Yield (index, DID, count) of `party` by index and DID."""
-        return self._rows(select(PARTY.c.seq, PARTY.c.did, PARTY.c.count).order_by(PARTY.c.seq, PARTY.c.did))
+        query = select(PARTY.c.seq, PARTY.c.did, PARTY.c.count).order_by(PARTY.c.seq, PARTY.c.did)
+        return self._rows(query)
 
     def did_entries(self) -> Iterator[tuple[int, str]]:
         """Yield (index, DID) of `did_entry` by index."""
-        return self._rows(select(DID_ENTRY.c.seq, DID_ENTRY.c.did).order_by(DID_ENTRY.c.seq, DID_ENTRY.c.did))
+        query = select(DID_ENTRY.c.seq, DID_ENTRY.c.did).order_by(DID_ENTRY.c.seq, DID_ENTRY.c.did)
+        return self._rows(query)
 
     def tiles(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield (level, number, bytes) of `tile`."""
-        return self._rows(select(TILE.c.level, TILE.c.number, TILE.c.data).order_by(TILE.c.level, TILE.c.number))
-
-    def signed(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield (size, root, note) of `signed` by size."""
-        return self._rows(select(SIGNED.c.size, SIGNED.c.root, SIGNED.c.note).order_by(SIGNED.c.size))
-
-    def cosignatures(self) -> Iterator[tuple[int, str, int, bytes]]:
-        """Yield (size, verifier key, seconds, line) of `cosignature` by size."""
-        columns = (COSIGNATURE.c.size, COSIGNATURE.c.signer, COSIGNATURE.c.time_s, COSIGNATURE.c.line)
-        return self._rows(select(*columns).order_by(COSIGNATURE.c.size, COSIGNATURE.c.signer))
-
-    def published(self) -> int:
-        """Return the size that was published last, 0 for none."""
-        row = next(self._rows(select(PUBLISHED.c.size)), None)
-        return 0 if row is None else int(row[0])
+        query = select(TILE.c.level, TILE.c.number, TILE.c.data).order_by(TILE.c.level, TILE.c.number)
+        return self._rows(query)
 
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
         """Return size, root and data of the snapshot, or None."""
         return next(self._rows(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)), None)
 
-    def _rows(self, query: Select[tuple]) -> Iterator[tuple]:  # type: ignore[type-arg]
-        with self._stream(query) as rows:
-            for row in rows:
-                yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
 
-    @contextmanager
-    def _stream(self, query: Select[tuple]) -> Iterator[Iterator[tuple]]:  # type: ignore[type-arg]
-        with self._database.read() as connection:
-            result = connection.execute(query.execution_options(yield_per=_AT_ONCE))
-            try:
-                yield iter(result)
-            finally:
-                result.close()
+class StateLogRows(PublicationRows):
+    """The rows of the state log and of the newest maps."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, STATE_LOG)
+
+    def entries(self) -> Iterator[tuple[int, int, bytes, bytes]]:
+        """Yield (index, main log size, leaf hash, bytes) of `state_entry` by index."""
+        columns = (STATE_ENTRY.c.seq, STATE_ENTRY.c.covers, STATE_ENTRY.c.leaf_hash, STATE_ENTRY.c.data)
+        return self._rows(select(*columns).order_by(STATE_ENTRY.c.seq))
+
+    def tiles(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (level, number, bytes) of `state_tile`."""
+        table = STATE_TILE.c
+        query = select(table.level, table.number, table.data).order_by(table.level, table.number)
+        return self._rows(query)
+
+    def states(self) -> Iterator[tuple[int, bytes, str, bytes | None, bytes | None]]:
+        """Yield (main log size, key, subject, digest, record) of `state` by size and key."""
+        columns = (STATE.c.covers, STATE.c.key, STATE.c.subject, STATE.c.digest, STATE.c.record)
+        return self._rows(select(*columns).order_by(STATE.c.covers, STATE.c.key))
+
+
+class OpeningRows(_Rows):
+    """Openings, each with the entry that it belongs to, and the erasures that were carried out."""
+
+    def openings(self) -> Iterator[tuple[bytes, str, bytes, bytes | None]]:
+        """Yield (event id, commitment, sealed, leaf) of `opening` by event; without an entry the last is None."""
+        columns = (OPENING.c.event_id, OPENING.c.digest, OPENING.c.sealed, ENTRY.c.data)
+        joined = OPENING.outerjoin(ENTRY, ENTRY.c.event_id == OPENING.c.event_id)
+        query = select(*columns).select_from(joined).order_by(OPENING.c.event_id, OPENING.c.digest)
+        return self._rows(query)
+
+    def plain(self) -> Iterator[tuple[bytes, str, str, bytes | None]]:
+        """Yield (event id, commitment, disclosure, leaf) of `plain_opening`; without an entry the last is None."""
+        columns = (PLAIN_OPENING.c.event_id, PLAIN_OPENING.c.digest, PLAIN_OPENING.c.disclosure, ENTRY.c.data)
+        joined = PLAIN_OPENING.outerjoin(ENTRY, ENTRY.c.event_id == PLAIN_OPENING.c.event_id)
+        return self._rows(select(*columns).select_from(joined))
+
+    def parties(self) -> Iterator[tuple[bytes, str]]:
+        """Yield (event id, DID) of `opening_party`."""
+        return self._rows(select(OPENING_PARTY.c.event_id, OPENING_PARTY.c.did))
+
+    def carried_out(self) -> set[int]:
+        """Return the indexes in `erasure`."""
+        return {row[0] for row in self._rows(select(ERASURE.c.seq))}

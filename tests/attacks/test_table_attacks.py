@@ -8,7 +8,7 @@ Each attack ends in one of five ways, written beside it:
 - ``found``: it goes on, and the audit of somebody who has never seen this log tells;
 - ``mended``: the row is a projection or is not read: what is served is what was served before, and the log goes on.
 
-`bonafides log fsck` names each of these rows too (tests/cli/test_log_operator.py); here nobody has asked it.
+`bonafides log fsck` names each of these rows too (tests/cli/test_log_fsck.py); here nobody has asked it.
 """
 
 from __future__ import annotations

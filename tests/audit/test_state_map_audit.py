@@ -164,7 +164,7 @@ def test_another_depth_and_other_rules() -> None:
     for leaf in log.leaves:
         honest.observe(verify_leaf(draft, leaf.data), draft)
     entry = honest.replayed(log.state)
-    deeper = replace(entry, depth=20, map_root=StateMap(20, _rows(honest._map)).root)
+    deeper = replace(entry, depth=20, map_root=StateMap(20, _rows(honest.map)).root)
     for changed, code in (
         (deeper, None),
         (replace(entry, rules=2), "state_rules_differ"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 from contextlib import closing
@@ -94,11 +95,16 @@ def told(capsys: Capture) -> dict[str, object]:
 
 
 def change(folder: Path, *statements: str) -> None:
-    """Edit a database behind everybody's back."""
+    """Edit a database behind everybody's back, with SQL that knows ``sha256(bytes)``."""
     with closing(sqlite3.connect(folder / "registry.sqlite3")) as connection:
+        connection.create_function("sha256", 1, _sha256)
         for statement in statements:
             assert connection.execute(statement).rowcount > 0, statement
         connection.commit()
+
+
+def _sha256(data: bytes | str) -> bytes:
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).digest()
 
 
 def spoil_bundle(tiles: Path) -> None:

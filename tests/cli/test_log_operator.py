@@ -1,4 +1,4 @@
-"""`bonafides log fsck | recover | freeze | verify` as they are typed."""
+"""`bonafides log recover | freeze | verify` as they are typed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registry.log.note import NoteSigner
 from registry.log.witness import claimed_checkpoint, parse_add_checkpoint
 from registry.services import recovery
 from registry.storage.log import LogStore
-from tests.cli.kept_log import Capture, Folders, change, folders, made, published, spoil_bundle, told
+from tests.cli.kept_log import Capture, Folders, folders, made, published, spoil_bundle, told
 from tests.support.publication import wait_for
 from tests.support.registry import open_world
 from tests.support.witnesses import MadeUpLog, MadeUpWitness, Reply, made_up_witness
@@ -26,98 +26,6 @@ from tests.support.witnesses import MadeUpLog, MadeUpWitness, Reply, made_up_wit
 __all__ = ["folders", "made"]
 
 MADE_UP = MadeUpLog()
-
-
-# ---------------------------------------------------------------- fsck
-
-
-def test_a_sound_database_is_clean(folders: Folders, capsys: Capture) -> None:
-    """Everything follows from the entries; folded, with signatures, and against the published folder."""
-    arguments = ["log", "fsck", "--data", str(folders.data), "--tiles", str(folders.tiles)]
-    assert run([*arguments, "--signatures", "--json"]) == 0
-    found = told(capsys)
-    assert (found["clean"], found["entries"], found["folded"]) == (True, folders.size, folders.size)
-    assert found["signed"]
-    assert run([*arguments, "--no-fold"]) == 0
-    assert "clean" in capsys.readouterr().out
-
-
-ENTRY = "entry 12"
-
-
-@pytest.mark.parametrize(
-    ("table", "place", "statement"),
-    [
-        ("entry", ENTRY, "UPDATE entry SET data = CAST(data || ' ' AS BLOB) WHERE seq = 12"),
-        ("entry", ENTRY, "UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 12"),
-        ("entry", ENTRY, "UPDATE entry SET event_id = zeroblob(32) WHERE seq = 12"),
-        ("entry", ENTRY, "UPDATE entry SET time_ms = time_ms + 1 WHERE seq = 12"),
-        ("entry", ENTRY, "UPDATE entry SET kind = 'report' WHERE seq = 12"),
-        ("entry", "entry 13", "DELETE FROM entry WHERE seq = 12"),
-        ("entry", "entry 287", "DELETE FROM entry WHERE seq >= 286"),
-        ("party", ENTRY, "DELETE FROM party WHERE seq = 12"),
-        ("party", ENTRY, "UPDATE party SET count = count + 900 WHERE seq = 12"),
-        ("party", ENTRY, "INSERT INTO party (did, count, seq) VALUES ('did:key:z6Mkmallory', 1, 12)"),
-        ("party", "entry 9999", "INSERT INTO party (did, count, seq) VALUES ('did:key:z6Mkmallory', 1, 9999)"),
-        ("did_entry", "entry 1", "DELETE FROM did_entry WHERE seq = 1"),
-        ("did_entry", ENTRY, "INSERT INTO did_entry (did, seq) VALUES ('did:webvh:x:example.com', 12)"),
-        ("tile", "tile 1/0", "UPDATE tile SET data = zeroblob(32)"),
-        ("tile", "tile 1/0", "DELETE FROM tile"),
-        ("tile", "tile 2/0", "INSERT INTO tile (level, number, data) VALUES (2, 0, zeroblob(32))"),
-        ("head", "size 287", "UPDATE head SET root = zeroblob(32)"),
-        ("signed", "size 287", "UPDATE signed SET root = zeroblob(32) WHERE size = 287"),
-        ("signed", "size 287", "UPDATE signed SET note = CAST(note || ' ' AS BLOB) WHERE size = 287"),
-        ("signed", "size 900", "INSERT INTO signed (size, root, note) VALUES (900, zeroblob(32), zeroblob(9))"),
-        ("published", "size 286", "UPDATE published SET size = 286"),
-        ("snapshot", "size 287", "UPDATE snapshot SET root = zeroblob(32)"),
-        ("snapshot", "size 287", "UPDATE snapshot SET data = CAST(replace(data, 'active', 'actixe') AS BLOB)"),
-        ("cosignature", "size 12345", "INSERT INTO cosignature VALUES (12345, 'x', 1, zeroblob(9))"),
-    ],
-)
-def test_an_edited_table_is_found(
-    made: Folders, tmp_path: Path, capsys: Capture, table: str, place: str, statement: str
-) -> None:
-    """One row edited, deleted or inserted with SQL: the first difference is in that table, at that place; exit code 4."""
-    assert made.size == 287
-    shutil.copy(made.data / "registry.sqlite3", tmp_path)
-    change(tmp_path, statement)
-    fold = "--fold" if table == "snapshot" else "--no-fold"
-    assert run(["log", "fsck", "--data", str(tmp_path), fold, "--json"]) == 4
-    found = told(capsys)
-    first = found["differences"][0]  # type: ignore[index]
-    assert found["clean"] is False
-    if statement.startswith("DELETE FROM entry WHERE seq >="):
-        place = "entry 286"
-    assert (first["table"], first["place"]) == (table, place), found
-
-
-def test_a_published_file_that_differs_is_found(folders: Folders, capsys: Capture) -> None:
-    """An edited bundle, a missing tile, another log's checkpoint."""
-    arguments = ["log", "fsck", "--data", str(folders.data), "--tiles", str(folders.tiles), "--no-fold", "--json"]
-    bundle = folders.tiles / "tile" / "entries" / "000"
-    before = bundle.read_bytes()
-    bundle.write_bytes(before[:-1] + b"x")
-    assert run(arguments) == 4
-    assert told(capsys)["differences"] == [
-        {"table": "folder", "place": "tile/entries/000", "what": "it is not the log's"}
-    ]
-    bundle.write_bytes(before)
-    (folders.tiles / "tile" / "0" / "000").unlink()
-    assert run(arguments) == 4
-    assert "tile/0/000" in capsys.readouterr().out
-    (folders.tiles / "checkpoint").write_bytes(MADE_UP.note(5))
-    assert run(arguments) == 4
-    assert '"place":"checkpoint"' in capsys.readouterr().out
-
-
-def test_what_cannot_be_checked(folders: Folders, tmp_path: Path, capsys: Capture) -> None:
-    """No database, and one that the server has open."""
-    assert run(["log", "fsck", "--data", str(tmp_path / "nothing")]) == 5
-    assert "log_missing" in capsys.readouterr().err
-    assert not (tmp_path / "nothing").exists()
-    with open_world(folders.data, on_disk=True, clock=folders.clock):
-        assert run(["log", "fsck", "--data", str(folders.data)]) == 6
-        assert "database_in_use" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- recover

@@ -7,7 +7,6 @@ from pathlib import Path
 from registry.client.offline import Trust, verify_file
 from registry.log.note import parse_note, parse_note_key
 from registry.services.log_check import LogCheck
-from registry.storage.log_rows import LogRows
 from registry.storage.signing import SigningStore
 from tests.support.postgres import PostgresServer
 from tests.support.publication import published, wait_for
@@ -47,7 +46,7 @@ def test_two_sign_and_publish_one_log(postgres: PostgresServer, tmp_path: Path) 
         holder = SigningStore(one.registry.database, origin=one.origin, now_ms=clock.now_ms).holder()
         assert holder is not None
         assert (holder.size, holder.time_ms) == (size, clock.now_ms())
-        assert LogCheck(LogRows(one.registry.database)).run().differences == []
+        assert LogCheck(one.registry.database).run().differences == []
         one.registry.log.freeze("log.example/2027")
         wait_for(lambda: other.register(other.short_lived("late")).status == 405)
         assert other.web.get("/log.json").json["frozen"] == {"size": size, "successor": "log.example/2027"}
