@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -44,11 +45,20 @@ async def post_event(request: Request) -> Response:
     level = wait_level(api, request)
     body = await read_json(request, max_bytes=EVENT_BODY_BYTES)
     check_writer(api, request)
-    accepted = await run_in_threadpool(api.registry.events.submit, body)
+    accepted = await _logged(api, body)
     acceptance = api.registry.events.acceptance([accepted])
     more, reached = await waited(api, level, [accepted])
     status = 202 if not reached else 200 if accepted.repeated else 201
     return json_response({"acceptance": acceptance, **more} | api.profile, status)
+
+
+async def _logged(api: ApiState, body: dict[str, Any]) -> Accepted:
+    handed_in = api.registry.events.hand_in(body)
+    if handed_in is None:
+        return await run_in_threadpool(api.registry.events.submit, body)
+    (outcome,) = await asyncio.wrap_future(handed_in)
+    assert isinstance(outcome, Accepted)
+    return outcome
 
 
 @router.post("/v1/events:batch")

@@ -226,9 +226,6 @@ def issue_acceptance(*, signer: Signer, origin: str, accepted: Sequence[Accepted
         origin: of the log.
         accepted: 1 to 1000 events in the order of the request.
 
-    Raises:
-        ParseError: subject_member_invalid and the other codes of `parse_credential`.
-
     Spec: FORMATS "Acceptance"
     """
     listed = [
@@ -241,8 +238,15 @@ def issue_acceptance(*, signer: Signer, origin: str, accepted: Sequence[Accepted
         for each in accepted
     ]
     newest_ms = max((each.time_ms for each in accepted), default=0)
-    members = {"origin": origin, "accepted": listed}
-    return issue_credential("acceptance", signer=signer, subject=members, uuid=None, now_ms=newest_ms, domain=origin)
+    document = build_credential(
+        KINDS_BY_NAME["acceptance"],
+        issuer=signer_did(signer),
+        subject={"origin": origin, "accepted": listed},
+        uuid=None,
+        valid_from_ms=newest_ms,
+    )
+    # Not parsed again like the others: every write waits for this one, and no member comes from outside.
+    return sign_document(document, signer=signer, created=newest_ms, domain=origin)
 
 
 def issue_ruling(

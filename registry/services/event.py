@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from did_methods.errors import BonafidesError
@@ -87,6 +88,29 @@ class EventService:
         (outcome,) = self._sequencer.submit(submission).result()
         assert isinstance(outcome, Accepted)
         return outcome
+
+    def hand_in(self, body: dict[str, Any]) -> Future[list[Outcome]] | None:
+        """Queue one statement for which nothing has to be waited for, as `submit` does; else take nothing.
+
+        That is a new credential without openings whose signers' keys are known here. Verifying it takes less than handing
+        it to another thread, so an event loop may do this itself.
+
+        Returns:
+            Gives the one outcome, or None for whatever `submit` has to look up, ask or write before.
+
+        Raises:
+            BonafidesError: as `submit`.
+        """
+        if "event" in body and "proof" not in body:
+            return None
+        statement, _ = self._prepare(body)
+        if not isinstance(statement, CredentialStatement) or statement.event_id in self._state.tables.events:
+            return None
+        try:
+            verified = self._verified(statement)
+        except KEY_ERRORS:
+            return None
+        return self._sequencer.submit(Submission([verified])) if isinstance(verified, VerifiedStatement) else None
 
     def submit_batch(self, bodies: Sequence[dict[str, Any] | BonafidesError]) -> list[Outcome]:
         """Log many statements, each for itself, in the order given; all are durable when this returns.

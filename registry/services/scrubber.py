@@ -13,8 +13,8 @@ import threading
 from typing import Final
 
 from registry.limits import SCRUB_PER_SECOND
-from registry.log.merkle import HASH_BYTES, RightEdge, leaf_hash
-from registry.log.tile import TILE_HEIGHT, TILE_WIDTH
+from registry.log.merkle import RightEdge, leaf_hash
+from registry.log.tile import TILE_WIDTH
 from registry.storage.engine import DATABASE_FAILURES
 from registry.storage.log import LogStore, StoredEntryError
 
@@ -67,15 +67,14 @@ class Scrubber:
             self.position, self._edge, self._goal = 0, RightEdge(), self._store.head()
             return None
         start, end = self.position, min(self.position + TILE_WIDTH, size)
-        entries = self._store.entries(start, end)
-        gone = next((at for at, one in enumerate(entries) if one.index != start + at), len(entries))
+        rows = self._store.hashed(start, end)
+        gone = next((at for at, row in enumerate(rows) if row[0] != start + at), len(rows))
         if gone < end - start:
             return self._tell(start + gone, "it is missing")
-        stored = self._store.tile(0, start >> TILE_HEIGHT, end - start) or b""
-        for at, one in enumerate(entries):
-            hashed = leaf_hash(one.data)
-            if hashed != stored[HASH_BYTES * at : HASH_BYTES * (at + 1)]:
-                return self._tell(one.index, "it has not the hash that is stored beside it")
+        for index, stored, data in rows:
+            hashed = leaf_hash(data)
+            if hashed != stored:
+                return self._tell(index, "it has not the hash that is stored beside it")
             self._edge.append(hashed)
         self.position = end
         return None

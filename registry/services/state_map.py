@@ -243,7 +243,7 @@ class StateMapKeeper:
     def _append(self, head: SignedHead, states: States, *, kept_from: int) -> None:
         before = None if self._newest is None or self._anew else self._views[self._newest[0]]
         state_map = StateMap(DEPTH) if before is None else before.map.copy()
-        changes = [one for one in map(_record, states.items()) if one.digest != state_map.get(one.key)]
+        changes = [one for changed in states.items() if (one := _changed(state_map, *changed)) is not None]
         changed = state_map.update({one.key: one.digest for one in changes})
         entry = StateEntry(head.size, head.root_hash, state_map.depth, self._rules, state_map.root)
         edge = self.tree
@@ -278,9 +278,10 @@ def _merged(commits: list[_Commit]) -> _Commit:
     return _Commit(commits[-1].size, states)
 
 
-def _record(changed: tuple[str, SubjectState | None]) -> StateRecord:
-    subject, state = changed
-    if state is None:
-        return StateRecord(subject_key(subject), subject, None, None)
-    record = record_of(state)
-    return StateRecord(subject_key(subject), subject, state_digest(record), record)
+def _changed(before: StateMap, subject: str, state: SubjectState | None) -> StateRecord | None:
+    """Return the row of a subject's state; None where the map says the same of it already."""
+    key = subject_key(subject)
+    known = before.get(key)
+    record = None if state is None else record_of(state)
+    digest = None if record is None else state_digest(record)
+    return None if digest == known else StateRecord(key, subject, digest, record, is_known=known is not None)

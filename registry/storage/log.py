@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, LargeBinary, Table, cast, insert, literal, select, union_all, update
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, insert, literal, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from registry.errors import DependencyError
@@ -22,6 +22,7 @@ from registry.log.merkle import NodeReader, RightEdge
 from registry.log.tile import TileId, tile_node_reader
 from registry.storage.engine import Database, Listener
 from registry.storage.opening import SealedOpening, insert_openings
+from registry.storage.prepared import Prepared, insert_rows
 from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
 from registry.storage.tables_signing import LOG_END
 from registry.storage.upsert import put_row
@@ -29,6 +30,18 @@ from registry.storage.upsert import put_row
 TILE_WIDTH = 256
 CHANNEL: Final = "bonafides_log"
 _HASH = 32
+
+# A log that has ended has no next head, whoever asks; in the same statement, so that it costs no turn of its own.
+_SWAP_HEAD: Final = Prepared(
+    update(HEAD)
+    .where(HEAD.c.size == bindparam("old_size"), HEAD.c.root == bindparam("old_root"), ~select(LOG_END.c.id).exists())
+    .values(size=bindparam("size"), root=bindparam("root"))
+)
+_HASHED: Final = Prepared(
+    select(ENTRY.c.seq, ENTRY.c.leaf_hash, ENTRY.c.data)
+    .where(ENTRY.c.seq >= bindparam("start"), ENTRY.c.seq < bindparam("end"))
+    .order_by(ENTRY.c.seq)
+)
 
 
 class HeadMovedError(DependencyError):
@@ -123,6 +136,12 @@ class LogStore:
                 .order_by(ENTRY.c.seq)
             ).all()
         return [EntryRecord(*row) for row in rows]
+
+    def hashed(self, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
+        """Return (index, stored leaf hash, bytes) of the entries with start <= index < end that exist, in order."""
+        with self._database.read() as connection:
+            rows = _HASHED.execute(connection, start=start, end=end).all()
+        return [(index, stored, data) for index, stored, data in rows]
 
     def entry(self, index: int, *, connection: Connection | None = None) -> EntryRecord | None:
         """Return one entry, or None."""
@@ -255,38 +274,19 @@ def append_within(
     """
     first, size = leaves[0].index, leaves[-1].index + 1
     _swap_head(connection, (first, old_root_hash), size, root_hash)
-    _insert_rows(connection, ENTRY, [_entry_row(leaf) for leaf in leaves])
+    insert_rows(connection, ENTRY, [_entry_row(leaf) for leaf in leaves])
     parties = [(party.did, party.count, leaf.index) for leaf in leaves for party in leaf.parties]
     if parties:
-        _insert_rows(connection, PARTY, parties)
+        insert_rows(connection, PARTY, parties)
     published = [(leaf.parties[0].did, leaf.index) for leaf in leaves if leaf.kind == OPERATION]
     if published:
-        _insert_rows(connection, DID_ENTRY, published)
+        insert_rows(connection, DID_ENTRY, published)
     _grow_tiles(connection, tiles)
     insert_openings(connection, openings)
 
 
 def _entry_row(leaf: SequencedLeaf) -> tuple[Any, ...]:
     return leaf.index, leaf.event_id, leaf.kind, leaf.time_ms, leaf.leaf_hash, leaf.data
-
-
-def _insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows whose values stand in the order of the table's columns and are what the driver takes.
-
-    SQLAlchemy looks at each value of each row on the way to the driver, which costs more than the insert itself.
-    """
-    compiled = insert(table).compile(dialect=connection.dialect)
-    if compiled.positional:
-        connection.exec_driver_sql(str(compiled), list(rows))
-    else:
-        # One statement with an array for each column: PostgreSQL would be sent as many statements as there are rows.
-        names, types = table.columns.keys(), [column.type.compile(connection.dialect) for column in table.columns]
-        arrays = ", ".join(f"%b::{one}[]" for one in types)
-        columns = tuple(list(column) for column in zip(*rows, strict=True))
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})",  # noqa: S608 - our own names
-            columns,
-        )
 
 
 def _swap_head(connection: Connection, old: tuple[int, bytes], size: int, root_hash: bytes) -> None:
@@ -300,9 +300,8 @@ def _swap_head(connection: Connection, old: tuple[int, bytes], size: int, root_h
         except IntegrityError as error:
             raise HeadMovedError from error
         return
-    # A log that has ended has no next head, whoever asks; in the same statement, so that it costs no turn of its own.
-    known = HEAD.c.size == old[0], HEAD.c.root == old[1], ~select(LOG_END.c.id).exists()
-    if connection.execute(update(HEAD).where(*known).values(size=size, root=root_hash)).rowcount != 1:
+    swapped = _SWAP_HEAD.execute(connection, size=size, root=root_hash, old_size=old[0], old_root=old[1])
+    if swapped.rowcount != 1:
         raise HeadMovedError
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,6 +30,7 @@ from registry.log.state_map import StateEntry, parse_state_entry
 from registry.log.tile import TILE_WIDTH, TileId, append_leaves, tile_node_reader
 from registry.storage.engine import Database
 from registry.storage.log import HeadMovedError, SignedTwiceError
+from registry.storage.prepared import insert_rows
 from registry.storage.tables import STATE, STATE_ENTRY, STATE_SIGNED, STATE_TILE
 from registry.storage.upsert import put_row
 
@@ -44,12 +46,14 @@ class StateRecord:
         subject: the text that the key is the hash of.
         digest: 32 bytes; None where the subject is there no more.
         record: JCS bytes; None likewise.
+        is_known: there may be an older row of it.
     """
 
     key: bytes
     subject: str
     digest: bytes | None
     record: bytes | None
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class StateLogStore:
                 _grow_tiles(connection, tiles)
                 if anew:
                     connection.execute(delete(STATE))
-                _replace(connection, changes, covers=entry.size, kept_from=kept_from)
+                _forget_outdated(connection, [one.key for one in changes if one.is_known], kept_from=kept_from)
+                if changes:
+                    insert_rows(connection, STATE, [_state_row(one, entry.size) for one in changes])
         except IntegrityError as error:
             raise HeadMovedError from error
 
@@ -250,29 +256,20 @@ def _raw(value: bytes | str | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else None if value is None else bytes(value)
 
 
-def _replace(connection: Connection, changes: Sequence[StateRecord], *, covers: int, kept_from: int) -> None:
-    """Insert the new states, and let those go that no entry from `kept_from` on rests on."""
-    if not changes:
+def _state_row(one: StateRecord, covers: int) -> tuple[Any, ...]:
+    return one.key, covers, one.subject, one.digest, one.record
+
+
+def _forget_outdated(connection: Connection, keys: Sequence[bytes], *, kept_from: int) -> None:
+    """Let the versions of these subjects go that no entry from `kept_from` on rests on."""
+    if not keys:
         return
     older = STATE.alias("older")
     newest_kept = select(func.max(older.c.covers)).where(
         older.c.key == bindparam("changed"), older.c.covers <= literal(kept_from, BigInteger)
     )
     outdated = STATE.c.key == bindparam("changed"), STATE.c.covers < newest_kept.scalar_subquery()
-    connection.execute(delete(STATE).where(*outdated), [{"changed": one.key} for one in changes])
-    connection.execute(
-        insert(STATE),
-        [
-            {
-                "key": one.key,
-                "covers": covers,
-                "subject": one.subject,
-                "digest": one.digest,
-                "record": one.record,
-            }
-            for one in changes
-        ],
-    )
+    connection.execute(delete(STATE).where(*outdated), [{"changed": key} for key in keys])
 
 
 def _grow_tiles(connection: Connection, tiles: Mapping[TileId, bytes]) -> None:
