@@ -11,12 +11,15 @@ from registry.bootstrap_first_start import begin_log, check_genesis, make_first_
 from registry.bootstrap_signer import open_signer
 from registry.config import Settings
 from registry.history.state import Genesis, LogState
+from registry.log.merkle import RightEdge
 from registry.log.note import NoteSigner
+from registry.log.tile import TileContentError
 from registry.services.admission import restore_budgets
 from registry.services.authority import Authority
 from registry.services.challenge import Challenges
 from registry.services.log import LogService
 from registry.services.log_clock import LogClock
+from registry.services.rollback_guard import LogHeadError
 from registry.services.sequencer import Sequencer
 from registry.services.snapshot import LoadedState, load_state
 from registry.services.witnessing import Witnessing, WitnessSettings, open_witnessing
@@ -51,6 +54,7 @@ def open_log(settings: Settings, clock: Clock, database: Database) -> LogRoom:
     Raises:
         GenesisMismatchError: ``genesis_mismatch``.
         KeysMissingError: ``registry_keys_missing``.
+        LogHeadError: ``log_head_contradicts``, the newest entries are missing.
         BonafidesError: a damaged log or key file.
     """
     store = LogStore(database)
@@ -62,13 +66,13 @@ def open_log(settings: Settings, clock: Clock, database: Database) -> LogRoom:
 
 def _open_log(settings: Settings, clock: Clock, database: Database, store: LogStore) -> LogRoom:
     size, _ = store.head()
-    fresh = size == 0
+    fresh, edge = size == 0, _edge(store, size)
     rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
     loaded = load_state(store, size)
     state = loaded.state
     budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
     log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)
-    sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=store.right_edge(size))
+    sequencer = Sequencer(store=store, state=state, clock=log_clock, admission=budgets, edge=edge)
     authority = Authority(sequencer=sequencer, signer=rings["registry-did"].signer)
     challenges = Challenges(store=open_challenges(database))
     origin = new_origin(settings) if fresh else check_genesis(settings, state)
@@ -83,6 +87,21 @@ def _open_log(settings: Settings, clock: Clock, database: Database, store: LogSt
     if genesis.profile != "replay":
         witnessing.tell_time(log_clock)
     return LogRoom(store, loaded, sequencer, authority, challenges, genesis, rings, log, witnessing)
+
+
+def _edge(store: LogStore, size: int) -> RightEdge:
+    """Return the committed tree's right edge, before anything rests on the head row's word.
+
+    Raises:
+        LogHeadError: ``log_head_contradicts``.
+    """
+    # Head and entries move in one transaction: whoever sees an entry sees the head above it, also while others append.
+    if store.entries(size, size + 1) and store.head()[0] == size:
+        raise LogHeadError(f"there are entries beyond size {size}", size=size)
+    try:
+        return store.right_edge(size)
+    except TileContentError as error:
+        raise LogHeadError(f"rows of the newest entries or tiles are missing at size {size}", size=size) from error
 
 
 def _witnessing(

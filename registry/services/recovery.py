@@ -22,6 +22,7 @@ from registry.log.checkpoint import Checkpoint, verify_checkpoint
 from registry.log.merkle import NodeReader, RightEdge, leaf_hash
 from registry.log.note import NoteKey
 from registry.log.tile import TileContentError, TileId, append_leaves, encode_tile, tile_node_reader, tile_width
+from registry.services.rollback_guard import LogHeadError
 from registry.services.snapshot import load_state
 from registry.storage.log import LogStore
 
@@ -89,6 +90,7 @@ class LogRecovery:
             RecoveryBehindError: ``recovery_source_behind``.
             RecoverySourceError: ``recovery_source_incomplete``.
             LogForkedError: ``log_forked``.
+            LogHeadError: ``log_head_contradicts``.
             BonafidesError: the checkpoint does not verify, or an entry does not.
         """
         target = verify_checkpoint(self._reader.checkpoint(), origin=self._key.name, key=self._key).checkpoint
@@ -102,6 +104,8 @@ class LogRecovery:
 
     def _check_prefix(self, target: Checkpoint, size: int, root_hash: bytes) -> None:
         """Prove from the published tiles that what the database has is the beginning of the signed tree."""
+        if size and self._store.right_edge(size).root() != root_hash:
+            raise LogHeadError(f"at size {size}", size=size)
         read = self._published_nodes(target.size)
         try:
             whole, ours = _edge(target.size, read).root(), _edge(size, read).root()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from did_methods.errors import BonafidesError
-from registry.errors import ConflictError
+from registry.errors import ConflictError, DependencyError
 from registry.services.signing import CheckpointSigner, LogRolledBackError
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +31,17 @@ class LogFrozenError(ConflictError):
 
     code = "log_frozen"
     title = "The log is frozen; it takes no more entries"
+
+
+class LogHeadError(DependencyError):
+    """The head row of the database has another root than its entries make: one of the two was edited or is damaged.
+
+    Nothing is signed or taken, reads go on. ``bonafides log fsck`` names the row. Put the database back from a backup and let
+    ``bonafides log recover`` bring it forward: which of the two is right no program can tell.
+    """
+
+    code = "log_head_contradicts"
+    title = "The head of the log is not that of its entries; see bonafides log fsck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,16 @@ class RollbackGuard:
 
     # ------------------------------------------------------------ looking
 
+    def check_head(self) -> None:
+        """Hold the head row against the entries below it.
+
+        Raises:
+            LogHeadError: ``log_head_contradicts``.
+        """
+        size, root_hash = self._head()
+        if size and self._root_at(size) != root_hash:
+            raise LogHeadError(f"at size {size}", size=size)
+
     def watch(self, lookout: Lookout) -> None:
         """Ask there too, from the next look on."""
         self._lookouts.append(lookout)
@@ -203,6 +224,7 @@ class RollbackGuard:
 
     def _look_inside(self) -> None:
         try:
+            self.check_head()
             recorded = self._signer.recorded()
         except BonafidesError as error:
             self.close(error)

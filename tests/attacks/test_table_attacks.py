@@ -90,11 +90,11 @@ def _outcome(kept: Kept) -> str:
 
 def _look(world: World, kept: Kept) -> str:
     if world.web.get("/healthz").json.get("log") == "rolled_back":
-        signed = world.registry.store.newest_signed()
-        assert world.submit(world.operator.vouch(kept.alice.did)).code == "log_rolled_back"
+        signed, code = world.registry.store.newest_signed(), world.web.get("/readyz").code
+        assert world.submit(world.operator.vouch(kept.alice.did)).code == code
         world.registry.log.sign_if_grown()
         assert world.registry.store.newest_signed() == signed, "a closed log signed"
-        return "closed"
+        return f"closed {code}"
     with serve(world.app) as url:
         seen = run(["audit", url, "--json"])
         answer = world.submit(world.operator.vouch(kept.alice.did, context="later"))
@@ -111,14 +111,14 @@ def _look(world: World, kept: Kept) -> str:
 ATTACKS = {
     "an entry's bytes": ("found", f"UPDATE entry SET data = CAST(replace(data, {FORGED}) AS BLOB) WHERE seq = 100"),
     "an entry's hash": ("found", "UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 100"),
-    "a new entry's hash": ("closed", "UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 260"),
-    "a new entry deleted": ("refused tile_malformed", "DELETE FROM entry WHERE seq = 260"),
+    "a new entry's hash": ("closed log_head_contradicts", "UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 260"),
+    "a new entry deleted": ("refused log_head_contradicts", "DELETE FROM entry WHERE seq = 260"),
     "a new entry's bytes": ("found", f"UPDATE entry SET data = CAST(replace(data, {FORGED}) AS BLOB) WHERE seq = 260"),
     "an entry's event id": ("found", "UPDATE entry SET event_id = zeroblob(32) WHERE seq = 260"),
     "an entry's time": ("found", "UPDATE entry SET time_ms = time_ms + 1 WHERE seq = 260"),
     "an entry's kind": ("found", "UPDATE entry SET kind = 'report' WHERE seq = 260"),
     "an entry deleted": ("found", "DELETE FROM entry WHERE seq = 100"),
-    "the last entry deleted": ("refused tile_malformed", f"DELETE FROM entry WHERE seq = {LAST}"),
+    "the last entry deleted": ("refused log_head_contradicts", f"DELETE FROM entry WHERE seq = {LAST}"),
     "two entries swapped": (
         "found",
         "UPDATE entry SET seq = -1 WHERE seq = 100",
@@ -126,24 +126,27 @@ ATTACKS = {
         "UPDATE entry SET seq = 101 WHERE seq = -1",
     ),
     "an entry inserted": (
-        "stuck commit_failed",
+        "refused log_head_contradicts",
         f"INSERT INTO entry SELECT seq + 1, zeroblob(32), kind, time_ms, leaf_hash, data FROM entry WHERE seq = {LAST}",
     ),
     "a link deleted": ("found", "DELETE FROM party WHERE seq = 260"),
     "a link moved": ("found", "UPDATE party SET count = count + 900 WHERE seq = 260"),
     "a link inserted": ("mended", "INSERT INTO party (did, count, seq) VALUES ('did:key:z6Mkmallory', 1, 12)"),
-    "a tile's bytes": ("closed", "UPDATE tile SET data = zeroblob(32)"),
-    "a tile deleted": ("refused tile_malformed", "DELETE FROM tile"),
+    "a tile's bytes": ("closed log_head_contradicts", "UPDATE tile SET data = zeroblob(32)"),
+    "a tile deleted": ("refused log_head_contradicts", "DELETE FROM tile"),
     "a tile inserted": ("mended", "INSERT INTO tile (level, number, data) VALUES (2, 0, zeroblob(32))"),
-    "another root": ("stuck log_head_moved", "UPDATE head SET root = zeroblob(32)"),
-    "a smaller size": ("closed", "UPDATE head SET size = size - 1"),
-    "a larger size": ("refused tile_malformed", "UPDATE head SET size = size + 1"),
-    "no head": ("refused commit_failed", "DELETE FROM head"),
-    "another signed root": ("closed", f"UPDATE signed SET root = zeroblob(32) WHERE size = {NEWEST}"),
+    "another root": ("closed log_head_contradicts", "UPDATE head SET root = zeroblob(32)"),
+    "a smaller size": ("refused log_head_contradicts", "UPDATE head SET size = size - 1"),
+    "a larger size": ("refused log_head_contradicts", "UPDATE head SET size = size + 1"),
+    "no head": ("refused log_head_contradicts", "DELETE FROM head"),
+    "another signed root": ("closed log_rolled_back", f"UPDATE signed SET root = zeroblob(32) WHERE size = {NEWEST}"),
     "another note": ("found", f"UPDATE signed SET note = CAST(note || ' ' AS BLOB) WHERE size = {NEWEST}"),
     "a note deleted": ("mended", f"DELETE FROM signed WHERE size = {NEWEST}"),
     "all notes deleted": ("mended", "DELETE FROM signed"),
-    "a note inserted": ("closed", "INSERT INTO signed (size, root, note) VALUES (900, zeroblob(32), zeroblob(9))"),
+    "a note inserted": (
+        "closed log_rolled_back",
+        "INSERT INTO signed (size, root, note) VALUES (900, zeroblob(32), zeroblob(9))",
+    ),
     "another snapshot": ("mended", "UPDATE snapshot SET root = zeroblob(32)"),
     "a snapshot of another size": ("mended", "UPDATE snapshot SET size = size - 1"),
     "a snapshot's bytes": ("mended", "UPDATE snapshot SET data = CAST(replace(data, '25', '99') AS BLOB)"),

@@ -18,7 +18,7 @@ from registry.log.note import NoteSigner
 from registry.log.witness import claimed_checkpoint, parse_add_checkpoint
 from registry.services import recovery
 from registry.storage.log import LogStore
-from tests.cli.kept_log import Capture, Folders, folders, made, published, spoil_bundle, told
+from tests.cli.kept_log import Capture, Folders, change, folders, made, published, spoil_bundle, told
 from tests.support.publication import wait_for
 from tests.support.registry import open_world
 from tests.support.witnesses import MadeUpLog, MadeUpWitness, Reply, made_up_witness
@@ -116,6 +116,13 @@ def test_two_histories_are_the_end(folders: Folders, tmp_path: Path, capsys: Cap
     arguments = ["log", "recover", "--from", str(folders.tiles), "--data", str(folders.old)]
     assert run(arguments) == 4
     assert "log_forked" in capsys.readouterr().err
+
+
+def test_an_edited_head_is_not_recovered_from(folders: Folders, capsys: Capture) -> None:
+    """Its root says nothing about the entries below it: no word of two histories, and nothing is imported."""
+    change(folders.old, "UPDATE head SET root = zeroblob(32)")
+    assert run(["log", "recover", "--from", str(folders.tiles), "--data", str(folders.old)]) == 3
+    assert "log_head_contradicts" in capsys.readouterr().err
 
 
 def test_a_source_with_less_than_was_signed(folders: Folders, tmp_path: Path, capsys: Capture) -> None:
