@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,8 @@ from registry.bootstrap import open_registry
 from registry.config import Settings, load_settings
 
 _COLLECT_AFTER = (50_000, 50, 100)
+_SWITCH_S = 0.0005
+"""How long a thread keeps the interpreter while others wait for it, seconds."""
 
 
 def make_app(settings: Settings | None = None) -> FastAPI:
@@ -26,6 +29,9 @@ def make_app(settings: Settings | None = None) -> FastAPI:
         gc.enable()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+    # A write passes from the event loop to the writer and back. At the default of 5 ms each of these steps waits so long
+    # while a thread behind them computes, as the state map does every second, and what arrives meanwhile piles up.
+    sys.setswitchinterval(_SWITCH_S)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

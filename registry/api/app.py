@@ -70,13 +70,14 @@ def create_app(registry: Registry) -> FastAPI:
     replay = registry.genesis.profile == "replay"
     app.state.api = ApiState(registry, guard, profile={"profile": "replay"} if replay else {})
     for module in (
+        # What is asked most often comes first: the framework tries one after the other.
+        decision,
+        event,
         agent,
         standing,
-        event,
         erasure,
         evidence,
         context,
-        decision,
         log,
         log_stream,
         state_map,

@@ -103,7 +103,7 @@ class EventService:
         """
         if "event" in body and "proof" not in body:
             return None
-        statement, _ = self._prepare(body)
+        statement = parse_statement(body)
         if not isinstance(statement, CredentialStatement) or statement.event_id in self._state.tables.events:
             return None
         try:
