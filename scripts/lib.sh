@@ -91,8 +91,22 @@ setup() {
     ) 9<"$ROOT/pyproject.toml" || exit $?
 }
 
+setup_programs() {
+    # What the long tests run beside the registry. Only root on a system with apt is spared the installation.
+    local missing=() name
+    for name in strace pgbouncer; do
+        PATH="$PATH:/usr/sbin" command -v "$name" >/dev/null 2>&1 || missing+=("$name")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; } || fail "--full needs ${missing[*]}: install that first"
+    say "installing ${missing[*]} from the packages of this system (once)"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
+        </dev/null >/dev/null || fail "the installation failed; the message stands above"
+}
+
 setup_partners() {
     # Implementations of another make, for the long tests alone. Their own installer checks what the lock file pins.
+    setup_programs
     local from="$ROOT/tests/partners/node" to="$VENV/partners/node" stamp
     stamp=$(digest "$from/package-lock.json")
     [ "$(cat "$to/.stamp" 2>/dev/null)" != "$stamp" ] || return 0

@@ -26,6 +26,7 @@ from tests.crash.checker import Checker
 from tests.crash.load import JSON, Load
 from tests.crash.process import ServerProcess
 from tests.support.actor import Actor
+from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres import PostgresServer
 
 # Before its n-th batch commits, the process says so in a file and waits there, inside the transaction.
@@ -67,13 +68,16 @@ class Group:
         return Actor.of_ring(load_key_ring(self.data / "keys" / "operator-agent.json"), SystemClock(), origin)
 
 
-@pytest.fixture
-def group(postgres: PostgresServer, tmp_path: Path) -> Iterator[Group]:
-    """An empty database, and replicas that are killed at the end."""
+@pytest.fixture(params=["direct", pytest.param("pgbouncer", marks=pytest.mark.full)])
+def group(postgres: PostgresServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Group]:
+    """An empty database, with or without a pooler before it, and replicas that are killed at the end."""
     name = postgres.fresh_database()
-    made = Group(tmp_path / "data", postgres.url(name), [], [])
     with ExitStack() as stack:
         stack.callback(postgres.drop_database, name)
+        url = postgres.url(name)
+        if request.param == "pgbouncer":
+            url = postgres.tcp_url(name, port=stack.enter_context(pgbouncer(postgres, sessions=20)))
+        made = Group(tmp_path / "data", url, [], [])
         yield made
         for server in made.servers:
             if server.is_running:

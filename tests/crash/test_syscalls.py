@@ -18,7 +18,7 @@ import pytest
 
 from registry.cli.main import run
 from tests.crash.checker import Checker
-from tests.crash.injection import injected, require_strace
+from tests.crash.injection import injected, why_no_strace
 from tests.crash.load import Load
 from tests.crash.process import ServerProcess
 from tests.crash.test_kill import _operator, _origin_of
@@ -86,10 +86,17 @@ class Lives:
         return end
 
 
+@pytest.fixture(scope="module")
+def _strace(pytestconfig: pytest.Config) -> None:
+    """Leave these tests out where there is no strace; fail where all tests were asked for."""
+    reason = why_no_strace()
+    if reason is not None:
+        (pytest.fail if pytestconfig.getoption("--full") else pytest.skip)(reason)
+
+
 @pytest.fixture
-def lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lives:
+def lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _strace: None) -> Lives:
     """A registry that has not lived yet."""
-    require_strace()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Lives(tmp_path, Checker(), Load())
 

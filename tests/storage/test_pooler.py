@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from registry.storage.gateway import TOPIC, GatewayStore
 from registry.storage.log import HeadMovedError, LogStore
 from registry.storage.status import ListKind, StatusStore
 from tests.support.log_writer import Writer
+from tests.support.pgbouncer import pgbouncer
 from tests.support.pooler import transaction_pooler
 from tests.support.postgres import PostgresServer
 from tests.support.publication import wait_for
@@ -22,17 +24,25 @@ from tests.support.publication import wait_for
 KIND = ListKind("did:example:issuer", "revocation")
 
 
-@pytest.fixture(scope="module")
-def two(postgres: PostgresServer) -> Iterator[tuple[Database, Database]]:
+@contextmanager
+def our_pooler(server: PostgresServer, name: str) -> Iterator[int]:
+    """Run the small one, which also counts; gives its port."""
+    with transaction_pooler(server, name, sessions=3) as pooler:
+        yield pooler.port
+        assert pooler.borrowed > 10
+
+
+@pytest.fixture(scope="module", params=["ours", pytest.param("pgbouncer", marks=pytest.mark.full)])
+def two(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[tuple[Database, Database]]:
     """Open one database twice through a pooler with three sessions."""
     name = postgres.fresh_database()
-    with transaction_pooler(postgres, name, sessions=3) as pooler:
-        url = postgres.tcp_url(name, port=pooler.port)
+    pooler = our_pooler(postgres, name) if request.param == "ours" else pgbouncer(postgres, sessions=3)
+    with pooler as port:
+        url = postgres.tcp_url(name, port=port)
         opened = open_database(url), open_database(url)
         yield opened
         for one in opened:
             one.close()
-        assert pooler.borrowed > 10
     with postgres.admin() as connection:
         left = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
     assert left == (0,)

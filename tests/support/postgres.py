@@ -73,7 +73,7 @@ class PostgresServer:
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=_end_with_us,  # noqa: PLW1509 - it calls the kernel, and takes no lock
-                **_run_as(self.account),
+                **run_as(self.account),
             )
         end = time.monotonic() + START_S
         while True:
@@ -88,6 +88,11 @@ class PostgresServer:
     def stop(self) -> None:
         """End its connections, then itself."""
         self.process.send_signal(signal.SIGINT)  # what the server calls a fast stop
+        self.process.wait(START_S)
+
+    def kill(self) -> None:
+        """End it as a machine ends that fails: nobody is told, nothing more is sent anywhere."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(START_S)
 
     def told(self) -> str:
@@ -173,10 +178,11 @@ def programs() -> Path:
 
 
 @contextmanager
-def running_server(**settings: str) -> Iterator[PostgresServer]:
-    """Run a server until the block ends.
+def running_server(*, standby_of: PostgresServer | None = None, **settings: str) -> Iterator[PostgresServer]:
+    """Run a server until the block ends, unless it ended before.
 
     Args:
+        standby_of: a running server that it follows, asynchronously; None begins empty.
         **settings: of the server, by name.
     """
     folder = Path(tempfile.mkdtemp(prefix="bf-pg-"))  # short: the path of a socket has 107 characters at most
@@ -185,13 +191,17 @@ def running_server(**settings: str) -> Iterator[PostgresServer]:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
         binaries = _readable(programs(), folder, account)
-        _make_cluster(binaries, folder, account)
+        if standby_of is None:
+            _make_cluster(binaries, folder, account)
+        else:
+            _copy_cluster(binaries, folder, account, standby_of)
         server = _server(binaries, folder, account, _SETTINGS | settings)
         server.start()
         try:
             yield server
         finally:
-            server.stop()
+            if server.process.poll() is None:
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -213,7 +223,8 @@ def _readable(binaries: Path, folder: Path, account: pwd.struct_passwd | None) -
     return copied / binaries.name
 
 
-def _run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+def run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Return how a program is started under the account of a server."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     more: dict[str, Any] = {"env": environment | {"LC_ALL": "C"}, "cwd": "/"}
     return more if account is None else more | {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -227,7 +238,20 @@ def _make_cluster(binaries: Path, folder: Path, account: pwd.struct_passwd | Non
         str(binaries / "initdb"), "-D", str(folder / "data"), "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync",
         f"--pwfile={secret}", "--auth-local=trust", "--auth-host=scram-sha-256",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **_run_as(account))
+    _run(command, account)
+
+
+def _copy_cluster(binaries: Path, folder: Path, account: pwd.struct_passwd | None, primary: PostgresServer) -> None:
+    """Copy a running server; the copy follows it."""
+    command = [
+        str(binaries / "pg_basebackup"), "-D", str(folder / "data"), "-h", str(primary.folder), "-p", str(primary.port),
+        "-U", USER, "--checkpoint=fast", "--no-sync", "--write-recovery-conf",
+    ]  # fmt: skip
+    _run(command, account)
+
+
+def _run(command: list[str], account: pwd.struct_passwd | None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **run_as(account))
     assert done.returncode == 0, done.stderr
 
 
