@@ -62,7 +62,7 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
     """
     missing = []
     above = folder
-    while not above.exists():
+    while not above.is_dir():  # what is no folder is refused by the system, when one is to be made there
         missing.append(above)
         above = above.parent
     for one in reversed(missing):

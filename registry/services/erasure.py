@@ -153,18 +153,19 @@ class ErasureService:
             return self.erase_agent(agent.did)
         return self.erase_event(base64url_decode(event), party=agent.did)
 
-    def carry_out(self, *, from_the_start: bool = False) -> None:
+    def carry_out(self, *, from_the_start: bool = False, anew: int | None = None) -> None:
         """Carry out what the log orders and this database has not noted as done.
 
         Args:
             from_the_start: also destroy again every key that was ever erased: the folder of keys may be an older copy.
+            anew: index of an order that is carried out whatever was noted: whoever gave it is told that it is done.
 
         Raises:
             ErasureKeysUnusableError: ``erasure_keys_unusable``.
         """
         with self._mutex:
             agents, events, names = self._ordered()
-            done = self._store.carried_out()
+            done = self._store.carried_out() - {anew}
             due = {index for index in (*agents.values(), *events.values()) if index not in done}
             dids = [did for did, index in agents.items() if index in due or from_the_start]
             for did in dids:
@@ -219,7 +220,7 @@ class ErasureService:
                 _LOG.info("somebody else ordered the same erasure at the same time")
             before = self._logged(did, event_id)
             assert before is not None, "what was accepted is in the state"
-        self.carry_out()
+        self.carry_out(anew=before.accepted.index)
         return before
 
     def _logged(self, did: str, event_id: bytes | None) -> Erased | None:

@@ -1,8 +1,8 @@
 """The database of a log against itself: every table that follows from `entry` is made again and compared.
 
 `entry` itself is held against its hashes, the hashes against the head, the head against every checkpoint that was signed; then the state
-log, openings and erasures against the entries. What follows from no entry (decisions, statuses, what was seen of other logs) is
-not looked at. The first difference of each table is named. Nothing is repaired here.
+log, openings and erasures against the entries. What follows from no entry is held against itself where it can be (statuses, what
+was seen of other logs), or not looked at (decisions). The first difference of each table is named. Nothing is repaired here.
 
 Spec: specs/transparency-log.md "Checking and recovering"
 """
@@ -26,6 +26,7 @@ from registry.log.tile import TileId, append_leaves
 from registry.services.check_report import CheckReport, Ordered, check_tiles
 from registry.services.checkpoint_check import CheckpointCheck
 from registry.services.opening_check import OpeningCheck
+from registry.services.side_check import check_statuses, check_witness_memory
 from registry.services.state_check import StateCheck
 from registry.storage.engine import Database
 from registry.storage.log_rows import EntryLine, LogRows, OpeningRows, StateLogRows, StoredRowError
@@ -106,6 +107,8 @@ class LogCheck:
             checkpoints.finish()
             states.finish()
             self._check_openings()
+        check_statuses(self._rows, self.report)
+        check_witness_memory(self._rows, self.report)
 
     def _check_openings(self) -> None:
         tables = None if self._draft is None else self._state.tables

@@ -14,13 +14,14 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from did_methods.errors import DidError
 from did_methods.sealed import NONCE_BYTES, seal_under, unseal_under
 from registry.adapters.erasure_keys import ErasureKeys, OpeningsErasedError
-from registry.credentials.commitments import Disclosure
+from registry.credentials.commitments import Disclosure, verify_openings
 from registry.credentials.model import UnverifiedCredential
+from registry.errors import ParseError, VerificationError
 from registry.history.errors import AgentUnknownError
 from registry.history.state import LogState
 from registry.log.entry import parse_leaf
@@ -127,11 +128,14 @@ class Openings:
         entry = None if index is None else self._entries.entry(index)
         if entry is None:
             return []  # of an event that is not in the log: nobody's
-        agents = self._state.tables.agents
-        parties = tuple(party.did for party in parse_leaf(entry.data).parties if party.did in agents)
+        agents, leaf = self._state.tables.agents, parse_leaf(entry.data)
+        parties = tuple(party.did for party in leaf.parties if party.did in agents)
+        said: Any = leaf.event.get("credentialSubject", {})
         try:
+            if [each.digest for each in verify_openings(said, [one.disclosure])] != [one.digest]:
+                return []
             return self._seal([(one.event_id, parties, [(one.digest, one.disclosure)])])
-        except OpeningsErasedError:
+        except (OpeningsErasedError, ParseError, VerificationError):  # erased, or not what the event commits to
             return []
 
     def _seal(self, told: Sequence[tuple[bytes, tuple[str, ...], Sequence[tuple[str, str]]]]) -> list[SealedOpening]:

@@ -21,6 +21,7 @@ from registry.limits import WITNESS_INTERVAL_MS
 from registry.log.checkpoint import Checkpoint
 from registry.log.cosignature import Cosignature, append_lines, line_time_s
 from registry.log.note import NoteSignature, parse_note
+from registry.log.witness import claimed_checkpoint
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.cosigning import WitnessClient
 from registry.services.heartbeat import Heartbeat
@@ -158,7 +159,9 @@ class Publisher:
     def note_at(self, size: int) -> bytes | None:
         """Return the note that was signed at a size with the cosignatures that there are, or None."""
         note = self._publications.signed_note(size)
-        return None if note is None else append_lines(note, list(self._publications.cosignatures(size).values()))
+        if note is None:
+            return None
+        return append_lines(note, list(self._publications.cosignatures(claimed_checkpoint(note)).values()))
 
     # ------------------------------------------------------------
 
@@ -209,14 +212,14 @@ class Publisher:
                 self._write_tiles(self._folder, head)
         checkpoint = head.to_checkpoint(self._log.origin)
         is_due = self.heartbeat is not None and self.heartbeat.is_due(checkpoint)
-        held = self._publications.cosignatures(head.size)
+        held = self._publications.cosignatures(checkpoint)
         done = self._shown_size() >= head.size and self._folder is None and not is_due
         if not done and self.policy.has_quorum(self._names(held)):
             done = self._publish(head)
         has_more = False
         for cosignature in self._collect(checkpoint, head.note, held):
             self._publications.save_cosignature(head.size, cosignature)
-            held = self._publications.cosignatures(head.size)
+            held = self._publications.cosignatures(checkpoint)
             has_more = True
             if not done and self.policy.has_quorum(self._names(held)):
                 done, has_more = self._publish(head), False
@@ -275,10 +278,11 @@ class Publisher:
 
     def _lines(self, head: SignedHead) -> list[NoteSignature]:
         """Return what stands under a checkpoint beside the log's signature: a time of its own, cosignatures."""
-        lines = list(self._publications.cosignatures(head.size).values()) if self.policy.witnesses else []
+        checkpoint = head.to_checkpoint(self._log.origin)
+        lines = list(self._publications.cosignatures(checkpoint).values()) if self.policy.witnesses else []
         if self.heartbeat is None or self._log.guard.state == "rolled_back":
             return lines  # it knows of a larger tree
-        return [self.heartbeat.line(head.to_checkpoint(self._log.origin)), *lines]
+        return [self.heartbeat.line(checkpoint), *lines]
 
     def _shown_size(self) -> int:
         try:

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from did_methods.errors import BonafidesError
 from registry.adapters.system_clock import Clock
-from registry.errors import NotFoundError
+from registry.errors import DependencyError, NotFoundError
 from registry.limits import GOSSIP_PER_MINUTE, GOSSIP_PER_SOURCE_HOUR
 from registry.log.checkpoint import Checkpoint, VerifiedCheckpoint
 from registry.log.cosignature import Cosigner, append_lines, cosign
 from registry.log.note import NoteKey, UnverifiedNote, parse_note, parse_signature_lines
-from registry.log.split_view import SplitView
+from registry.log.split_view import SplitView, verify_split_view
 from registry.log.witness import (
     CosignedHead,
     WitnessOriginError,
@@ -56,6 +57,13 @@ class OwnOriginError(WitnessOriginError):
 
     code = "witness_own_origin"
     title = "A log does not witness itself"
+
+
+class WitnessMemoryError(DependencyError):
+    """A note that was kept of a witnessed log is not what its row says: nothing is cosigned, and no evidence is made of it."""
+
+    code = "witness_memory_damaged"
+    title = "What this witness has kept of the log is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ class WitnessService:
             WitnessSignatureError: ``witness_log_signature_refused``.
             WitnessConflictError: ``witness_size_conflict`` with ``size``.
             WitnessProofError: ``witness_proof_refused``.
+            WitnessMemoryError: ``witness_memory_damaged``.
             LimitError: ``request_rate_exceeded``, ``witness_request_too_large``, ``note_too_large``.
 
         Spec: c2sp.org/tlog-witness, add-checkpoint
@@ -193,6 +202,7 @@ class WitnessService:
 
         Raises:
             WitnessNoteNotFoundError: ``witness_note_not_found``.
+            WitnessMemoryError: ``witness_memory_damaged``.
 
         Spec: c2sp.org/tlog-witness, Monitoring
         """
@@ -202,7 +212,11 @@ class WitnessService:
         if origin is None or kept is None:
             raise WitnessNoteNotFoundError
         # What stood beside the log's signature was not looked at, so it is kept, and not passed on.
-        return append_lines(_only(parse_note(kept.note), self._logs[origin]), parse_signature_lines(kept.cosignature))
+        try:
+            lines = parse_signature_lines(kept.cosignature)
+            return append_lines(_only(parse_note(kept.note), self._logs[origin]), lines)
+        except BonafidesError as error:
+            raise WitnessMemoryError from error
 
     # ------------------------------------------------------------ gossip
 
@@ -218,6 +232,7 @@ class WitnessService:
             WitnessOriginError: ``witness_origin_unknown``.
             WitnessSignatureError: ``witness_log_signature_refused``.
             WitnessProofError: ``witness_proof_refused``.
+            WitnessMemoryError: ``witness_memory_damaged``.
             LimitError: ``request_rate_exceeded``, ``note_too_large``.
         """
         now_ms = self._clock.now_ms()
@@ -276,7 +291,12 @@ class WitnessService:
         return None if held is None or held.root_hash == head.root_hash else held
 
     def _keep_evidence(self, key: NoteKey, first: bytes, second: bytes) -> bytes | None:
-        digest = self._store.save_evidence(SplitView(key, first, second), now_ms=self._clock.now_ms())
+        evidence = SplitView(key, first, second)
+        try:
+            verify_split_view(evidence)
+        except BonafidesError as error:  # so the row of the first is not what was kept: no word against the log
+            raise WitnessMemoryError from error
+        digest = self._store.save_evidence(evidence, now_ms=self._clock.now_ms())
         self.contradictions += 1
         _LOG.critical("the log %s has signed two trees of one size; evidence %s", key.name, digest and digest.hex())
         return digest

@@ -55,11 +55,13 @@ class EntryLine(NamedTuple):
     data: bytes
 
 
-class _Rows:
+class TableRows:
+    """Reads the rows of one database."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def _rows(self, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query.
 
         Raises:
@@ -83,7 +85,7 @@ class _Rows:
                 result.close()
 
 
-class PublicationRows(_Rows):
+class PublicationRows(TableRows):
     """What was signed of a log, and what became of it.
 
     Args:
@@ -100,17 +102,17 @@ class PublicationRows(_Rows):
     def signed(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield (size, root, note) of what was signed, by size."""
         table = self._tables.signed.c
-        return self._rows(select(table.size, table.root, table.note).order_by(table.size))
+        return self.rows(select(table.size, table.root, table.note).order_by(table.size))
 
     def cosignatures(self) -> Iterator[tuple[int, str, int, bytes]]:
         """Yield (size, verifier key, seconds, line) of the cosignatures, by size."""
         table = self._tables.cosignature.c
         query = select(table.size, table.signer, table.time_s, table.line).order_by(table.size, table.signer)
-        return self._rows(query)
+        return self.rows(query)
 
     def published(self) -> int:
         """Return the size that was published last, 0 for none."""
-        row = next(self._rows(select(self._tables.published.c.size)), None)
+        row = next(self.rows(select(self._tables.published.c.size)), None)
         return 0 if row is None else int(row[0])
 
 
@@ -122,32 +124,32 @@ class LogRows(PublicationRows):
 
     def head(self) -> tuple[int, bytes] | None:
         """Return size and root, None for no row."""
-        return next(self._rows(select(HEAD.c.size, HEAD.c.root)), None)
+        return next(self.rows(select(HEAD.c.size, HEAD.c.root)), None)
 
     def entries(self) -> Iterator[EntryLine]:
         """Yield `entry` by index."""
         columns = (ENTRY.c.seq, ENTRY.c.event_id, ENTRY.c.kind, ENTRY.c.time_ms, ENTRY.c.leaf_hash, ENTRY.c.data)
-        for row in self._rows(select(*columns).order_by(ENTRY.c.seq)):
+        for row in self.rows(select(*columns).order_by(ENTRY.c.seq)):
             yield EntryLine(*row)
 
     def parties(self) -> Iterator[tuple[int, str, int]]:
         """Yield (index, DID, count) of `party` by index and DID."""
         query = select(PARTY.c.seq, PARTY.c.did, PARTY.c.count).order_by(PARTY.c.seq, PARTY.c.did)
-        return self._rows(query)
+        return self.rows(query)
 
     def did_entries(self) -> Iterator[tuple[int, str]]:
         """Yield (index, DID) of `did_entry` by index."""
         query = select(DID_ENTRY.c.seq, DID_ENTRY.c.did).order_by(DID_ENTRY.c.seq, DID_ENTRY.c.did)
-        return self._rows(query)
+        return self.rows(query)
 
     def tiles(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield (level, number, bytes) of `tile`."""
         query = select(TILE.c.level, TILE.c.number, TILE.c.data).order_by(TILE.c.level, TILE.c.number)
-        return self._rows(query)
+        return self.rows(query)
 
     def snapshot(self) -> tuple[int, bytes, bytes] | None:
         """Return size, root and data of the snapshot, or None."""
-        return next(self._rows(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)), None)
+        return next(self.rows(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)), None)
 
 
 class StateLogRows(PublicationRows):
@@ -159,21 +161,21 @@ class StateLogRows(PublicationRows):
     def entries(self) -> Iterator[tuple[int, int, bytes, bytes]]:
         """Yield (index, main log size, leaf hash, bytes) of `state_entry` by index."""
         columns = (STATE_ENTRY.c.seq, STATE_ENTRY.c.covers, STATE_ENTRY.c.leaf_hash, STATE_ENTRY.c.data)
-        return self._rows(select(*columns).order_by(STATE_ENTRY.c.seq))
+        return self.rows(select(*columns).order_by(STATE_ENTRY.c.seq))
 
     def tiles(self) -> Iterator[tuple[int, int, bytes]]:
         """Yield (level, number, bytes) of `state_tile`."""
         table = STATE_TILE.c
         query = select(table.level, table.number, table.data).order_by(table.level, table.number)
-        return self._rows(query)
+        return self.rows(query)
 
     def states(self) -> Iterator[tuple[int, bytes, str, bytes | None, bytes | None]]:
         """Yield (main log size, key, subject, digest, record) of `state` by size and key."""
         columns = (STATE.c.covers, STATE.c.key, STATE.c.subject, STATE.c.digest, STATE.c.record)
-        return self._rows(select(*columns).order_by(STATE.c.covers, STATE.c.key))
+        return self.rows(select(*columns).order_by(STATE.c.covers, STATE.c.key))
 
 
-class OpeningRows(_Rows):
+class OpeningRows(TableRows):
     """Openings, each with the entry that it belongs to, and the erasures that were carried out."""
 
     def openings(self) -> Iterator[tuple[bytes, str, bytes, bytes | None]]:
@@ -181,18 +183,18 @@ class OpeningRows(_Rows):
         columns = (OPENING.c.event_id, OPENING.c.digest, OPENING.c.sealed, ENTRY.c.data)
         joined = OPENING.outerjoin(ENTRY, ENTRY.c.event_id == OPENING.c.event_id)
         query = select(*columns).select_from(joined).order_by(OPENING.c.event_id, OPENING.c.digest)
-        return self._rows(query)
+        return self.rows(query)
 
     def plain(self) -> Iterator[tuple[bytes, str, str, bytes | None]]:
         """Yield (event id, commitment, disclosure, leaf) of `plain_opening`; without an entry the last is None."""
         columns = (PLAIN_OPENING.c.event_id, PLAIN_OPENING.c.digest, PLAIN_OPENING.c.disclosure, ENTRY.c.data)
         joined = PLAIN_OPENING.outerjoin(ENTRY, ENTRY.c.event_id == PLAIN_OPENING.c.event_id)
-        return self._rows(select(*columns).select_from(joined))
+        return self.rows(select(*columns).select_from(joined))
 
     def parties(self) -> Iterator[tuple[bytes, str]]:
         """Yield (event id, DID) of `opening_party`."""
-        return self._rows(select(OPENING_PARTY.c.event_id, OPENING_PARTY.c.did))
+        return self.rows(select(OPENING_PARTY.c.event_id, OPENING_PARTY.c.did))
 
     def carried_out(self) -> set[int]:
         """Return the indexes in `erasure`."""
-        return {row[0] for row in self._rows(select(ERASURE.c.seq))}
+        return {row[0] for row in self.rows(select(ERASURE.c.seq))}

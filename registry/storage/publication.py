@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from sqlalchemy import Table, func, select
 
-from registry.log.cosignature import Cosignature
+from did_methods.errors import BonafidesError
+from registry.log.checkpoint import Checkpoint
+from registry.log.cosignature import Cosignature, parse_cosignature_key, verify_cosignature
 from registry.log.note import NoteSignature, parse_signature_lines
 from registry.storage.engine import Database
 from registry.storage.tables import (
@@ -18,6 +21,8 @@ from registry.storage.tables import (
     STATE_SIGNED,
 )
 from registry.storage.upsert import put_row
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,20 @@ class PublicationStore:
             kept = self._cosignature
             put_row(connection, kept, key, values, where=kept.c.time_s <= cosignature.time_s)
 
-    def cosignatures(self, size: int) -> dict[str, NoteSignature]:
-        """Return the cosignatures of a size by verifier key, sorted by it."""
-        query = select(self._cosignature.c.signer, self._cosignature.c.line).where(self._cosignature.c.size == size)
+    def cosignatures(self, head: Checkpoint) -> dict[str, NoteSignature]:
+        """Return the cosignatures of a head by verifier key, sorted by it; a row that does not verify counts for nothing."""
+        query = select(self._cosignature.c.signer, self._cosignature.c.line)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        # Sorted here: a server sorts texts by the rules of some language.
-        return {signer: parse_signature_lines(bytes(line))[0] for signer, line in sorted(map(tuple, rows))}
+            rows = connection.execute(query.where(self._cosignature.c.size == head.size)).all()
+        held = {}
+        for signer, line in sorted(map(tuple, rows)):  # here: a server sorts texts by the rules of some language
+            try:
+                held[signer] = parse_signature_lines(bytes(line))[0]
+                verify_cosignature(held[signer], head, parse_cosignature_key(signer))
+            except (BonafidesError, TypeError):  # a quorum is counted from these rows, and readers get them
+                _LOG.error("a cosignature of size %d in the database does not verify", head.size)
+                held.pop(signer, None)
+        return held
 
     def newest_cosigned(self, signer: str) -> int:
         """Return the largest size that a key has cosigned, 0 for none.

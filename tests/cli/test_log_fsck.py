@@ -19,7 +19,7 @@ from registry.credentials.commitments import Disclosure, make_disclosure
 from registry.services.openings import opening_key
 from tests.cli.kept_log import Capture, Folders, change, folders, made, told
 from tests.support.registry import OPERATOR, World, event_text, open_world
-from tests.support.witnesses import MadeUpLog
+from tests.support.witnesses import MadeUpLog, forked
 
 __all__ = ["folders", "made"]
 
@@ -213,7 +213,7 @@ FORGED_RECORD = "CAST(replace(record, 'did', 'dod') AS BLOB)"
         ("state", f"UPDATE state SET record = {FORGED_RECORD}, digest = sha256({FORGED_RECORD}) WHERE {A_STATE}"),
         ("state", f"UPDATE state SET digest = zeroblob(32) WHERE {A_STATE}"),
         ("state", f"UPDATE state SET subject = 'did:key:z6Mkmallory' WHERE {A_STATE}"),
-        ("state", f"UPDATE state SET covers = covers - 1 WHERE {A_STATE}"),
+        ("state", f"UPDATE state SET covers = 1 WHERE {A_STATE}"),
         ("state", f"UPDATE state SET covers = covers + 900 WHERE {A_STATE}"),
         ("state", f"DELETE FROM state WHERE {A_STATE}"),
         ("state", f"UPDATE state SET record = NULL, digest = NULL WHERE {A_STATE}"),
@@ -299,3 +299,34 @@ def test_what_the_next_start_does_is_no_difference(private: Private, tmp_path: P
         _cover(world)
     found = _check(private, data, capsys)
     assert (found["clean"], found["erasuresDue"], found["statesBehind"]) == (True, 0, False)
+
+
+# ---------------------------------------------------------------- what follows from no entry
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("witnessed_log", "UPDATE witnessed_log SET key = 'x'"),
+        ("witness_note", "UPDATE witness_note SET root = zeroblob(32)"),
+        ("witness_note", "UPDATE witness_note SET note = zeroblob(9)"),
+        ("witness_note", "UPDATE witness_note SET size = size + 100"),
+        ("split_view", "UPDATE split_view SET data = zeroblob(9)"),
+        ("split_view", "UPDATE split_view SET digest = zeroblob(32)"),
+        ("split_view", "UPDATE split_view SET origin = 'x'"),
+    ],
+)
+def test_an_edited_memory_of_another_log_is_found(tmp_path: Path, capsys: Capture, table: str, statement: str) -> None:
+    """What is kept as a witness is held against itself: clean before the edit, and named after it."""
+    with open_world(tmp_path, on_disk=True) as world:
+        role = world.registry.witnessing.role
+        role.add_log(MADE_UP.key)
+        role.add_checkpoint(MADE_UP.request(0, 5), source=None)
+        assert role.gossip(forked(3).note(5), source=None).verdict == "contradiction"
+    arguments = ["log", "fsck", "--data", str(tmp_path), "--json"]
+    capsys.readouterr()
+    assert run(arguments) == 0
+    capsys.readouterr()
+    change(tmp_path, statement)
+    assert run(arguments) == 4
+    assert told(capsys)["differences"][0]["table"] == table  # type: ignore[index]

@@ -123,8 +123,12 @@ def test_publication_remembers(database: Database) -> None:
     for time_s in (5, 9):
         line = cosign(head, cosigner, time_s=time_s)
         publications.save_cosignature(7, verify_cosignature(line, head, cosigner.key))
-    assert publications.cosignatures(7) == {key: line}
-    assert (publications.cosignatures(8), publications.newest_cosigned(key), publications.newest_cosigned("x")) == (
+    assert publications.cosignatures(head) == {key: line}
+    assert (
+        publications.cosignatures(LOG.head(8)),
+        publications.newest_cosigned(key),
+        publications.newest_cosigned("x"),
+    ) == (
         {},
         7,
         0,
