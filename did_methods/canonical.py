@@ -24,10 +24,7 @@ _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_
 # First bytes of characters beyond U+FFFF. Only with such characters does the order of UTF-8 bytes (orjson) differ
 # from the order of UTF-16 units (JCS).
 _ASTRAL: Final = re.compile(rb"[\xf0-\xf4]")
-# Without digits, and with signs and exponents as points and brackets as commas, every number that orjson may write
-# otherwise leaves a point behind a name or a comma; in a text such a pair may stand for nothing of the kind.
-_NUMBER_PARTS: Final = bytes.maketrans(b"eE-[", b"...,")
-_DIGITS: Final = b"0123456789"
+_EXPONENT: Final = re.compile(rb"[0-9]e")
 _QUICK_CONTAINERS: Final = 32  # as deep as submitted JSON may be, so nothing quickly read is deeper
 
 
@@ -106,10 +103,12 @@ def read_canonical(data: bytes) -> Any | None:
 
     Spec: RFC 8785
     """
-    if not data.startswith((b"{", b"[")) or b"\\" in data or data.count(b"{") + data.count(b"[") > _QUICK_CONTAINERS:
+    if not data.startswith((b"{", b"[")) or b"\\" in data:
         return None
-    left = data.translate(_NUMBER_PARTS, _DIGITS)
-    if b'":.' in left or b",." in left:
+    bare = b"".join(data.split(b'"')[::2])  # what stands outside of texts: no quote is escaped
+    if bare.count(b"{") + bare.count(b"[") > _QUICK_CONTAINERS or b"." in bare or b"E" in bare:
+        return None
+    if b"e" in bare and _EXPONENT.search(bare) is not None:  # a fraction may be written otherwise by `orjson`
         return None
     if not data.isascii() and _ASTRAL.search(data) is not None:
         return None

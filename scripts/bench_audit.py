@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from nacl.signing import SigningKey as BareKey  # noqa: E402
 
 from registry.adapters.audit_folder import AuditFolder, AuditState  # noqa: E402
-from registry.adapters.signature_pool import SignaturePool  # noqa: E402
+from registry.adapters.audit_pool import AuditPool  # noqa: E402
 from registry.audit.report import AuditReport  # noqa: E402
 from registry.client.log_reader import LogReader  # noqa: E402
 from registry.client.tile_folder import FolderTransport  # noqa: E402
@@ -77,8 +77,7 @@ def bare_hashing(folder: Path, size: int) -> None:
     for start in range(0, size, 256):
         width = min(256, size - start)
         data = (folder / entries_path(start // 256, width=width)).read_bytes()
-        for entry in parse_entry_bundle(data, width=width):
-            edge.append(leaf_hash(entry))
+        edge.extend([leaf_hash(entry) for entry in parse_entry_bundle(data, width=width)])
     edge.root()
 
 
@@ -107,15 +106,15 @@ def audited(
         assert kept is not None
         return AuditKeeper(kept, held or AuditState(ORIGIN, log.log_key, "bench", None), key=key, reader=source)
 
-    def run(pool: SignaturePool | None) -> AuditReport:
+    def run(pool: AuditPool | None) -> AuditReport:
         audit = RegistryAudit(
-            reader, plan, now_ms=lambda: log.now_ms, verifier=pool, keep=keep if kept is not None else None
+            reader, plan, now_ms=lambda: log.now_ms, workers=pool, keep=keep if kept is not None else None
         )
         return audit.run()
 
     try:
         if jobs:
-            with SignaturePool(jobs) as pool:
+            with AuditPool(jobs) as pool:
                 report = run(pool)
         else:
             report = run(None)

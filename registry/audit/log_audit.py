@@ -10,9 +10,9 @@ Spec: RFC 6962 2.1; specs/audit.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, TypeAlias
 
 from did_methods.data_integrity import event_id
 from did_methods.document import DidDocument
@@ -24,7 +24,8 @@ from registry.audit.epoch_watch import EpochWatch
 from registry.audit.finding import Finding, make_finding, refusal_finding
 from registry.audit.observer import LeafObserver
 from registry.audit.tree_audit import Remembered, TreeAudit
-from registry.history.replay import verify_leaf
+from registry.audit.workers import SignatureJob, SignatureVerifier
+from registry.history.replay import LoggedStatement, parse_logged, verify_leaf
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import Draft, LogState
 from registry.limits import CLOCK_WINDOW_MS
@@ -35,28 +36,9 @@ from registry.log.merkle import leaf_hash
 BATCH = 512
 _TIME = re.compile(rb',"time":([0-9]{1,16})\}')
 _TAIL = 32
+LeafTold: TypeAlias = Callable[[SequencedLeaf], None]
+
 _EPOCH, _TAIL_OF_EPOCH = b'"kind":"epoch"', 1_024
-
-
-class SignatureJob(NamedTuple):
-    """A signature to be verified: leaf index, Ed25519 key, signature and message."""
-
-    leaf: int
-    public_key: bytes
-    signature: bytes
-    message: bytes
-
-
-class SignatureVerifier(Protocol):
-    """Verifies signatures beside the fold, in other processes."""
-
-    def submit(self, jobs: Sequence[SignatureJob]) -> None:
-        """Take signatures to verify."""
-        ...
-
-    def first_failure(self, *, wait: bool) -> int | None:
-        """Return the lowest index whose signature failed so far; wait for all that was submitted if asked to."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +60,16 @@ def fact_of(data: bytes) -> EntryFact:
     return EntryFact(leaf.digest or event_id(leaf.event), leaf_hash(data), leaf.time_ms)
 
 
+def _parsed(data: bytes) -> LoggedStatement | None:
+    try:
+        return parse_logged(data)
+    except BonafidesError:
+        return None  # whoever folds it is told why
+
+
 @dataclass(slots=True)
 class LogAudit:
-    """A log being audited; feed it every entry in order with `take`, then ask `check_root`.
+    """A log being audited; feed it every entry in order with `take_all`, then ask `check_root`.
 
     Attributes:
         origin: the log's name.
@@ -141,18 +130,34 @@ class LogAudit:
         """Log time of the newest entry, as of the last `settle`."""
         return self.state.head.last_time_ms
 
-    def take(self, data: bytes, served_hash: bytes | None = None) -> SequencedLeaf | None:
-        """Take the next entry.
+    @staticmethod
+    def look(start: int, entries: Sequence[bytes]) -> Any:
+        """Do what can be done to entries without those before them; may run in another process, and be given to `take_all`."""
+        del start
+        return [_parsed(data) for data in entries]
+
+    def take_all(
+        self,
+        entries: Sequence[bytes],
+        served: Sequence[bytes] = (),
+        *,
+        looked: Any = None,
+        on_leaf: LeafTold | None = None,
+    ) -> None:
+        """Take entries that follow one another.
 
         Args:
-            data: the entry as served.
-            served_hash: what the log's tile says of it; None where the log does not serve the tile.
-
-        Returns:
-            The folded leaf, or None where it was only hashed.
+            entries: as served.
+            served: what the log's tile says of their hashes; empty where the log does not serve the tile.
+            looked: what `look` made of them; None looks here.
+            on_leaf: told of each leaf after it was folded.
         """
-        index = self.tree.size
-        return self._fold(index, data, self.tree.take(data, served_hash))
+        start, hashes = self.tree.size, [leaf_hash(data) for data in entries]
+        self.tree.take_all(hashes, served)
+        for index, (data, hashed) in enumerate(zip(entries, hashes, strict=True), start):
+            leaf = self._fold(index, data, hashed, None if looked is None else looked[index - start])
+            if leaf is not None and on_leaf is not None:
+                on_leaf(leaf)
 
     def settle(self) -> None:
         """Bring `state` up to the last entry taken."""
@@ -184,7 +189,7 @@ class LogAudit:
 
     # ------------------------------------------------------------ the fold
 
-    def _fold(self, index: int, data: bytes, hashed: bytes) -> SequencedLeaf | None:
+    def _fold(self, index: int, data: bytes, hashed: bytes, parsed: LoggedStatement | None) -> SequencedLeaf | None:
         if self._fold_ended or self._is_later(data):
             self._fold_ended = True
             return None
@@ -194,7 +199,7 @@ class LogAudit:
             self.settle()  # an epoch goes over whole tables: over the state at once, not through a draft's rows
         sink = _LeafSink(index)
         try:
-            leaf = verify_leaf(self._draft, data, signatures=None if self.verifier is None else sink)
+            leaf = verify_leaf(self._draft, data, parsed=parsed, signatures=None if self.verifier is None else sink)
         except BonafidesError as error:
             self._break(index, data, error)
             return None

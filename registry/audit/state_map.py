@@ -62,6 +62,7 @@ class StateMapAudit:
 
     def __init__(self) -> None:
         self._edge = RightEdge()
+        self._new_hashes: list[bytes] = []
         self._expected: dict[int, tuple[int, StateEntry]] = {}
         self.map = StateMap(DEPTH)
         """As of the newest entry that was compared; not to be changed."""
@@ -90,7 +91,7 @@ class StateMapAudit:
 
     def observe(self, leaf: SequencedLeaf, draft: Draft) -> Sequence[Finding]:
         """Note what a leaf touched; where the state log has an entry of that size, compare."""
-        self._edge.append(leaf.leaf_hash)
+        self._new_hashes.append(leaf.leaf_hash)
         parties = [party.did for party in leaf.parties]
         self._dids.update(parties)
         if leaf.kind == "did_operation":
@@ -116,7 +117,7 @@ class StateMapAudit:
         self._catch_up(state.tables)
         genesis = state.head.genesis
         rules = 1 if genesis is None else int(genesis.rules)
-        return StateEntry(state.head.size, self._edge.root(), self.map.depth, rules, self.map.root)
+        return StateEntry(state.head.size, self._root(), self.map.depth, rules, self.map.root)
 
     def dump(self) -> Any:
         """Return what was seen of the state log."""
@@ -141,7 +142,7 @@ class StateMapAudit:
                 code, f"entry {index} of the state log, size {entry.size}", expected=_text(ours), found=_text(shown)
             )
             for code, ours, shown in (
-                ("state_tree_differs", self._edge.root(), entry.root_hash),
+                ("state_tree_differs", self._root(), entry.root_hash),
                 ("state_map_differs", self.map.root, entry.map_root),
                 ("state_rules_differ", None if genesis is None else int(genesis.rules), entry.rules),
             )
@@ -149,6 +150,12 @@ class StateMapAudit:
         ]
         self._told += len(found)
         return found if self._told <= MAX_FINDINGS else ()
+
+    def _root(self) -> bytes:
+        """Return the root of the main log as of the last leaf observed."""
+        self._edge.extend(self._new_hashes)
+        self._new_hashes = []
+        return self._edge.root()
 
     def _catch_up(self, view: StateView) -> None:
         self._apply(read_states(view, self._dids, self._events))

@@ -5,14 +5,15 @@ Spec: RFC 6962 2.1; c2sp.org/tlog-tiles, Merkle Tree; specs/audit.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from did_methods.codec import base64url_decode, base64url_encode
 from registry.audit.finding import Finding, make_finding
 from registry.log.checkpoint import Checkpoint
-from registry.log.merkle import RightEdge, leaf_hash
-from registry.log.tile import TILE_HEIGHT, TILE_WIDTH
+from registry.log.merkle import HASH_BYTES, RightEdge
+from registry.log.tile import TILE_HEIGHT, TILE_WIDTH, TileId, append_leaves, tile_hashes
 
 MAX_HASH_FINDINGS = 32
 
@@ -57,23 +58,29 @@ class TreeAudit:
         """Entries taken so far."""
         return self.edge.size
 
-    def take(self, data: bytes, served_hash: bytes | None) -> bytes:
-        """Hash the next entry into the tree and return its leaf hash.
+    def take_all(self, hashes: Sequence[bytes], served: Sequence[bytes]) -> None:
+        """Take the leaf hashes of entries that follow one another into the tree.
 
         Args:
-            data: the entry as served.
-            served_hash: what the log's tile says of it; None where the log does not serve the tile.
+            hashes: computed from the entries.
+            served: what the log's tile says of them; empty where the log does not serve the tile.
         """
-        hashed = leaf_hash(data)
-        completed = self.edge.append(hashed)
-        self._hashes += hashed
-        if len(completed) > TILE_HEIGHT:
-            self._fill(completed)
-        if served_hash is not None and served_hash != hashed:
-            self._note_hash(self.edge.size - 1, served_hash, hashed)
-        if self.remembered is not None and self.edge.size == self.remembered.size:
-            self._compare_remembered(self.remembered)
-        return hashed
+        start, seen = self.edge.size, self.remembered
+        if seen is not None and start < seen.size < start + len(hashes):
+            # Up to the size that was seen first, where the roots are compared.
+            split = seen.size - start
+            self.take_all(hashes[:split], served[:split])
+            self.take_all(hashes[split:], served[split:])
+            return
+        for tile, added in append_leaves(self.edge, hashes).items():
+            if tile.level:
+                self._fill(tile, added)
+        self._hashes += b"".join(hashes)
+        for index, (said, hashed) in enumerate(zip(served, hashes, strict=False), start):
+            if said != hashed:
+                self._note_hash(index, said, hashed)
+        if seen is not None and hashes and self.edge.size == seen.size:
+            self._compare_remembered(seen)
 
     def check_root(self, checkpoint: Checkpoint) -> None:
         """Compare the tree of the entries taken with a checkpoint of that size."""
@@ -119,14 +126,12 @@ class TreeAudit:
         self.edge = RightEdge(kept["size"], [base64url_decode(one) for one in kept["edge"]])
         self._filling = {int(level): [base64url_decode(one) for one in some] for level, some in kept["upper"].items()}
 
-    def _fill(self, completed: list[bytes]) -> None:
-        for level in range(TILE_HEIGHT, len(completed), TILE_HEIGHT):
-            hashes = self._filling.setdefault(level // TILE_HEIGHT, [])
-            hashes.append(completed[level])
-            if len(hashes) == TILE_WIDTH:
-                number = (self.size >> level) // TILE_WIDTH - 1
-                self._full.append(UpperTile(level // TILE_HEIGHT, number, tuple(hashes)))
-                hashes.clear()
+    def _fill(self, tile: TileId, added: bytes) -> None:
+        hashes = self._filling.setdefault(tile.level, [])
+        hashes.extend(tile_hashes(added, width=len(added) // HASH_BYTES))
+        if len(hashes) == TILE_WIDTH:
+            self._full.append(UpperTile(tile.level, tile.index, tuple(hashes)))
+            hashes.clear()
 
     def _note_hash(self, index: int, served: bytes, hashed: bytes) -> None:
         self._mismatches += 1

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 MAX_JOBS = 64
-VERIFIED_HERE = 4_096
+FOLDED_HERE = 4_096
+LOOKED_AT_HERE = 65_536
 SHOWN = 20
 
 
@@ -163,7 +164,7 @@ Jobs = Annotated[
     typer.Option(
         min=0,
         max=MAX_JOBS,
-        help="Processes that verify signatures beside the fold; 0 verifies them in the fold.  \\[default: one for each core beside the fold's]",
+        help="Processes that parse entries and verify signatures beside the fold; 0 does all in one.  \\[default: one for each core beside the fold's]",
     ),
 ]
 SignReplay = Annotated[
@@ -279,8 +280,8 @@ def _instant(text: str | None) -> int | None:
 
 
 def _run(output: Output, chosen: Chosen) -> AuditReport:
+    from registry.adapters.audit_pool import AuditPool
     from registry.adapters.collector import without_collector
-    from registry.adapters.signature_pool import SignaturePool
     from registry.adapters.system_clock import SystemClock
     from registry.cli.audit_memory import open_memory
     from registry.client.log_reader import LogReader
@@ -295,8 +296,8 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
         memory = stack.enter_context(open_memory(chosen, transport.url, reader))
         progress = stack.enter_context(progress_bar(output))
         jobs = min((os.cpu_count() or 1) - 1, MAX_JOBS) if chosen.jobs is None else chosen.jobs
-        here = VERIFIED_HERE if chosen.jobs is None else 0
-        verifier = stack.enter_context(SignaturePool(jobs, here=here)) if jobs else None
+        here = 0 if chosen.jobs is not None else LOOKED_AT_HERE if chosen.structure else FOLDED_HERE
+        workers = stack.enter_context(AuditPool(jobs, here=here)) if jobs else None
         plan = AuditPlan(
             log_key=chosen.key,
             until_ms=chosen.until_ms,
@@ -313,7 +314,7 @@ def _run(output: Output, chosen: Chosen) -> AuditReport:
             reader,
             plan,
             now_ms=SystemClock().now_ms,
-            verifier=verifier,
+            workers=workers,
             progress=progress,
             keep=memory.keep,
             is_stopped=stack.enter_context(_interrupts()),

@@ -9,6 +9,7 @@ Spec: VC-DATA-MODEL-2.0 4; FORMATS "Signed statements"
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from typing import Final
 
@@ -47,6 +48,14 @@ PRESENTATION_TYPE: Final = "VerifiablePresentation"
 KINDS: Final[tuple[Kind, ...]] = (*AGENT_KINDS, *REGISTRY_KINDS)
 KINDS_BY_TYPE: Final[Mapping[str, Kind]] = {kind.type: kind for kind in KINDS}
 KINDS_BY_NAME: Final[Mapping[str, Kind]] = {kind.name: kind for kind in KINDS}
+
+
+def _kind_of_type(name: str) -> Kind:
+    return KINDS_BY_TYPE[name]
+
+
+# From process to process a kind goes by its name: its checkers cannot.
+copyreg.pickle(Kind, lambda kind: (_kind_of_type, (kind.type,)))
 
 _PRESENTATION_PROOF: Final = proof_members(
     purpose="authentication",

@@ -8,7 +8,7 @@ is to be dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from did_methods.codec import base64url_encode
 from did_methods.keys import PublicKey
@@ -27,23 +27,42 @@ from registry.history.statement import (
 from registry.log.entry import Leaf, Party, parse_leaf
 
 
+class LoggedStatement(NamedTuple):
+    """A leaf and the statement in it, parsed; nothing is verified yet."""
+
+    leaf: Leaf
+    statement: Statement
+
+
+def parse_logged(data: bytes) -> LoggedStatement:
+    """Parse a leaf and the statement in it.
+
+    Raises:
+        BonafidesError: it is no leaf, or holds no statement that may be logged.
+    """
+    leaf = parse_leaf(data)
+    return LoggedStatement(leaf, parse_statement(leaf.event, _event_bytes(data)))
+
+
 def replay_leaf(draft: Draft, data: bytes) -> SequencedLeaf:
     """Fold a leaf whose signatures were verified before.
 
     Raises:
         BonafidesError: the leaf does not parse, breaks a rule, or is not what the state demands.
     """
-    leaf = parse_leaf(data)
-    statement = parse_statement(leaf.event, _event_bytes(data))
+    leaf, statement = parse_logged(data)
     return _fold(draft, leaf, data, VerifiedStatement(statement, (), claimed_time_ms(statement)))
 
 
-def verify_leaf(draft: Draft, data: bytes, *, signatures: SignatureSink | None = None) -> SequencedLeaf:
+def verify_leaf(
+    draft: Draft, data: bytes, *, parsed: LoggedStatement | None = None, signatures: SignatureSink | None = None
+) -> SequencedLeaf:
     """Fold a leaf after verifying its signatures under the keys that were active just before it.
 
     Args:
         draft: the state just before the leaf.
         data: the leaf's bytes.
+        parsed: what `parse_logged` made of them, where that was done elsewhere.
         signatures: takes what one key must have signed, to be verified elsewhere; whoever gives one must not rely on
             the draft before all of it has been verified. None verifies here and now.
 
@@ -52,8 +71,7 @@ def verify_leaf(draft: Draft, data: bytes, *, signatures: SignatureSink | None =
 
     Spec: FORMATS "Leaf", "Evidence hygiene".
     """
-    leaf = parse_leaf(data)
-    statement = parse_statement(leaf.event, _event_bytes(data))
+    leaf, statement = parse_logged(data) if parsed is None else parsed
     if signatures is None or not isinstance(statement, CredentialStatement):
         # A presentation may hold credentials that do not verify, and a DID entry is verified as it is folded.
         return _fold(draft, leaf, data, verify_at(draft, statement, time_ms=leaf.time_ms))

@@ -8,6 +8,7 @@ It does not know what a leaf means, nor who signed a root.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -124,18 +125,25 @@ class RightEdge:
         Raises:
             RightEdgeError: right_edge_malformed, the leaf hash is not 32 bytes; the edge is unchanged.
         """
-        if len(leaf_hash) != HASH_BYTES:
+        return [nodes[0] for nodes in self.extend([leaf_hash])]
+
+    def extend(self, leaf_hashes: Sequence[bytes]) -> list[list[bytes]]:
+        """Add leaves in this order, level by level; returns and raises as `append`, but element ``l`` starts with that node."""
+        if set(map(len, leaf_hashes)) - {HASH_BYTES}:
             raise RightEdgeError("a leaf hash has 32 bytes")
-        hashes = self._hashes
-        node = leaf_hash
-        completed = [node]
-        odd = self._size
-        while odd & 1:
-            node = sha256(b"\x01" + hashes.pop() + node).digest()
-            completed.append(node)
-            odd >>= 1
-        hashes.append(node)
-        self._size += 1
+        completed: list[list[bytes]] = []
+        nodes, begin, kept = list(leaf_hashes), self._size, []
+        while nodes:
+            completed.append(nodes)
+            if begin & 1:
+                nodes = [self._hashes.pop(), *nodes]
+            if len(nodes) & 1:
+                kept.append(nodes[-1])
+            each = iter(nodes)
+            nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=False)]
+            begin >>= 1
+        self._hashes.extend(reversed(kept))
+        self._size += len(leaf_hashes)
         return completed
 
     def root(self) -> bytes:
@@ -155,8 +163,7 @@ def derive_root(leaf_hashes: Iterable[bytes]) -> bytes:
     Spec: RFC 6962 2.1
     """
     edge = RightEdge()
-    for each in leaf_hashes:
-        edge.append(each)
+    edge.extend(list(leaf_hashes))
     return edge.root()
 
 
@@ -365,12 +372,7 @@ def check_tree_size(size: int) -> None:
 
 def _fold(hashes: Sequence[bytes]) -> bytes:
     """Combine perfect subtrees (largest first) into the root of the tree that they make up."""
-    if not hashes:
-        return EMPTY_ROOT
-    root = hashes[-1]
-    for left in reversed(hashes[:-1]):
-        root = node_hash(left, root)
-    return root
+    return reduce(lambda root, left: node_hash(left, root), reversed(hashes)) if hashes else EMPTY_ROOT
 
 
 def _split(count: int) -> int:
@@ -395,5 +397,4 @@ def _trailing_zeros(number: int) -> int:
 
 def _is_subtree(start: int, end: int) -> bool:
     """Whether the leaves [start, end) hang under one node of every tree that has them, with end its right border."""
-    width = max(end - start - 1, 0).bit_length()
-    return start & ((1 << width) - 1) == 0
+    return start & ((1 << max(end - start - 1, 0).bit_length()) - 1) == 0

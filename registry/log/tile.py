@@ -195,19 +195,15 @@ def append_leaves(edge: RightEdge, leaf_hashes: Iterable[bytes]) -> dict[TileId,
 
     Spec: c2sp.org/tlog-tiles, Merkle Tree
     """
-    grown: dict[TileId, list[bytes]] = {}
-    index = edge.size
-    current: list[bytes] = []
-    for leaf_hash in leaf_hashes:
-        completed = edge.append(leaf_hash)
-        if not current or not index % TILE_WIDTH:
-            current = grown[TileId(0, index >> TILE_HEIGHT)] = []
-        current.append(leaf_hash)
-        for level in range(1, (len(completed) - 1) // TILE_HEIGHT + 1):
-            tile = TileId(level, index >> (TILE_HEIGHT * (level + 1)))
-            grown.setdefault(tile, []).append(completed[TILE_HEIGHT * level])
-        index += 1
-    return {tile: b"".join(hashes) for tile, hashes in grown.items()}
+    size, grown = edge.size, dict[TileId, bytes]()
+    for level, nodes in enumerate(edge.extend(list(leaf_hashes))[::TILE_HEIGHT]):
+        first, at = size >> TILE_HEIGHT * level, 0
+        while at < len(nodes):
+            index = (first + at) // TILE_WIDTH
+            end = (index + 1) * TILE_WIDTH - first
+            grown[TileId(level, index)] = b"".join(nodes[at:end])
+            at = end
+    return grown
 
 
 def find_node(level: int, index: int) -> TileNode:

@@ -9,15 +9,15 @@ Spec: specs/audit.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from did_methods.errors import BonafidesError
 from registry.audit.acceptance import check_acceptance, promised_indices
 from registry.audit.finding import Finding, make_finding, refusal_finding, sort_findings
-from registry.audit.log_audit import LogAudit, SignatureVerifier
+from registry.audit.log_audit import LogAudit
 from registry.audit.observer import LeafObserver
 from registry.audit.reader import LogReader, Portion
 from registry.audit.report import AuditReport, Trust
@@ -25,6 +25,7 @@ from registry.audit.state_map import StateMapAudit
 from registry.audit.structure import StructureAudit
 from registry.audit.tree_audit import Remembered, UpperTile
 from registry.audit.witness_times import WitnessTimes
+from registry.audit.workers import AuditWorkers
 from registry.credentials.model import UnverifiedCredential
 from registry.history.sequence import SequencedLeaf
 from registry.history.state import LogState
@@ -96,7 +97,7 @@ class RegistryAudit:
         reader: of the log.
         plan: what to audit.
         now_ms: this machine's clock.
-        verifier: verifies signatures beside the fold; None verifies them in it.
+        workers: look at entries ahead of the fold, and verify signatures beside it; None does all of it here.
         progress: told how far it is.
         keep: given key and reader, returns what earlier audits left; None remembers nothing.
         found: what is known to be wrong before the first request.
@@ -109,7 +110,7 @@ class RegistryAudit:
         plan: AuditPlan,
         *,
         now_ms: Callable[[], int],
-        verifier: SignatureVerifier | None = None,
+        workers: AuditWorkers | None = None,
         progress: Progress | None = None,
         keep: Callable[[NoteKey, LogReader], AuditKeeper] | None = None,
         is_stopped: Callable[[], bool] = lambda: False,
@@ -120,7 +121,7 @@ class RegistryAudit:
         self._now_ms = now_ms
         self._progress = progress or (lambda _stage, _done, _total: None)
         self._trust, self._key = self._choose_key()
-        self._verifier = verifier
+        self._workers = workers
         self._is_stopped = is_stopped
         self._keeper = None if keep is None else keep(self._key, reader)
         self._times = WitnessTimes()
@@ -190,7 +191,7 @@ class RegistryAudit:
             until_ms=self._plan.until_ms,
             remembered=remembered,
             wanted=promised_indices(self._plan.acceptances),
-            verifier=self._verifier,
+            verifier=self._workers,
             observers=(*self._observers, self.maps),
         )
 
@@ -266,11 +267,8 @@ class RegistryAudit:
     ) -> bool:
         """Take the entries up to a checkpoint and compare its root; False where some could not be had."""
         size = checkpoint.checkpoint.size
-        for portion in self._reader.portions(self._audit.size, size):
-            for offset, data in enumerate(portion.entries):
-                leaf = self._audit.take(data, portion.hashes[offset] if portion.hashes else None)
-                if leaf is not None and on_leaf is not None:
-                    on_leaf(leaf)
+        for portion, looked in self._looked(self._reader.portions(self._audit.size, size)):
+            self._audit.take_all(portion.entries, portion.hashes, looked=looked, on_leaf=on_leaf)
             self._progress("entries", self._audit.size, size)
             if not self._check_portion(portion):
                 self._audit.finish()
@@ -280,6 +278,12 @@ class RegistryAudit:
         self._audit.finish()
         self._audit.check_root(checkpoint.checkpoint)
         return True
+
+    def _looked(self, portions: Iterator[Portion]) -> Iterator[tuple[Portion, Any]]:
+        """Yield portions, each with what was made of it ahead, in other processes; without them nothing is ahead."""
+        if self._workers is None:
+            return ((portion, None) for portion in portions)
+        return self._workers.ahead(self._audit.look, portions)
 
     def _check_portion(self, portion: Portion) -> bool:
         if not portion.hashes:

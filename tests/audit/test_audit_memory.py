@@ -284,7 +284,7 @@ def test_a_fold_of_another_log_or_version_is_refused(grown: LogBuilder) -> None:
     """Every member that says what it belongs to is held; a good one gives the same audit again."""
     done = LogAudit(ORIGIN, grown.log_key)
     for data in grown.entries[:40]:
-        done.take(data)
+        done.take_all([data])
     done.finish()
     fold = dump_fold(done)
     again = LogAudit(ORIGIN, grown.log_key)

@@ -62,7 +62,7 @@ def codes(log: LogBuilder) -> list[tuple[str, str]]:
     """Audit a log; return codes and details of what concerns counters."""
     audit = LogAudit(ORIGIN, log.log_key)
     for data in log.entries:
-        audit.take(data)
+        audit.take_all([data])
     audit.finish()
     audit.check_end(log.now_ms)
     assert audit.is_sound, audit.findings
@@ -130,7 +130,7 @@ def test_counters_go_on_with_the_fold() -> None:
     log.add(third)
     audit = LogAudit(ORIGIN, log.log_key)
     for data in log.entries:
-        audit.take(data)
+        audit.take_all([data])
     audit.finish()
     audit.check_end(log.now_ms)
     assert [one.code for one in audit.findings] == ["counter_gap"]
@@ -138,7 +138,7 @@ def test_counters_go_on_with_the_fold() -> None:
         again = LogAudit(ORIGIN, log.log_key)
         load_fold(dump_fold(audit), again)
         for document in more:
-            again.take(log.add(document).data)
+            again.take_all([log.add(document).data])
         again.finish()
         again.check_end(log.now_ms)
         assert [one.code for one in again.findings] == left

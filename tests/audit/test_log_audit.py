@@ -15,11 +15,12 @@ from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_encode, parse_json
 from did_methods.errors import DidError
 from did_methods.keys import PublicKey, SignatureInvalidError
-from registry.adapters.signature_pool import SignaturePool, verify_jobs
+from registry.adapters.audit_pool import AuditPool, verify_jobs
 from registry.audit.finding import CODES, make_finding, sort_findings
-from registry.audit.log_audit import LogAudit, Remembered, SignatureJob
+from registry.audit.log_audit import LogAudit, Remembered
 from registry.audit.ranking import ends_of, rank_agents
 from registry.audit.reader import Portion
+from registry.audit.workers import SignatureJob
 from registry.log.checkpoint import parse_checkpoint
 from registry.log.entry import Leaf, encode_leaf
 from registry.log.merkle import RightEdge, leaf_hash
@@ -43,7 +44,7 @@ def audited(log: LogBuilder, entries: Sequence[bytes] | None = None, **members: 
     """Take entries (all of the log by default) and finish."""
     audit = LogAudit(ORIGIN, log.log_key, **members)
     for data in log.entries if entries is None else entries:
-        audit.take(data, leaf_hash(data))
+        audit.take_all([data], [leaf_hash(data)])
     audit.finish()
     audit.check_end(log.now_ms)
     return audit
@@ -158,7 +159,7 @@ def test_an_earlier_bad_signature_overrules_a_later_breach(log: LogBuilder) -> N
 
 def test_worker_processes_verify_the_same(log: LogBuilder) -> None:
     """The pool passes an honest log and names the bad signature of another one."""
-    with SignaturePool(1) as pool:
+    with AuditPool(1) as pool:
         assert audited(log, verifier=pool).findings == []
         entries, at = _with_forged_vouch(log)
         assert found(audited(log, entries, verifier=pool))[0] == ("proof_invalid", at)
@@ -190,7 +191,7 @@ def test_the_state_does_not_depend_on_where_batches_end(log: LogBuilder) -> None
     for step in (1, 3, 1_000):
         audit = LogAudit(ORIGIN, log.log_key)
         for number, data in enumerate(log.entries):
-            audit.take(data)
+            audit.take_all([data])
             if number % step == 0:
                 audit.settle()
         audit.finish()

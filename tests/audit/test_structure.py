@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_encode, parse_json, parse_json_object
 from registry.audit.log_audit import LogAudit
+from registry.audit.stretch import Looked, look_at
 from registry.audit.structure import MAX_REFUSALS, StructureAudit
 from registry.cli.main import run
 from registry.log.checkpoint import parse_checkpoint
@@ -41,7 +42,7 @@ def structure(log: LogBuilder, entries: list[bytes], *, kind: type[LogAudit] = S
     """Take entries and finish."""
     audit = kind(ORIGIN, log.log_key)
     for data in entries:
-        audit.take(data, leaf_hash(data))
+        audit.take_all([data], [leaf_hash(data)])
     audit.finish()
     audit.check_end(log.now_ms)
     return audit
@@ -68,6 +69,10 @@ CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "links_broken",
     ),
     "true for a number": (lambda data: _leaf(data, lambda one: one["parties"][0].update(count=True)), "leaf_malformed"),
+    "a digest with parties": (
+        lambda data: _leaf(data, lambda one: one.update(event={"digest": base64url_encode(bytes(32))})),
+        "leaf_malformed",
+    ),
     "time back": (lambda data: _leaf(data, lambda one: one.update(time=5)), "links_broken"),
     "time as text": (lambda data: _leaf(data, lambda one: one.update(time="5")), "leaf_malformed"),
     "white space": (lambda data: data.replace(b":", b": ", 1), "leaf_not_canonical"),
@@ -131,14 +136,55 @@ def test_no_entry_makes_it_fall_over(data: st.DataObject, log: LogBuilder) -> No
     assert (audit.tree.edge.root() == root) is (changed[at] == log.entries[at])
 
 
-def test_quick_and_close_looks_agree(log: LogBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A leaf that the quick look takes is one that the close look takes, with the same links afterwards."""
-    quick = structure(log, log.entries)
-    monkeypatch.setattr(StructureAudit, "_follows", lambda *_: False)
-    close = structure(log, log.entries)
-    assert isinstance(quick, StructureAudit)
-    assert isinstance(close, StructureAudit)
-    assert (quick._chains, quick._last_ms, close.findings) == (close._chains, close._last_ms, [])
+def test_quick_and_close_looks_agree(log: LogBuilder) -> None:
+    """Wherever a stretch begins and ends, it is taken, and gives the links of a close look at each of its entries."""
+    close, hashes = StructureAudit(ORIGIN, log.log_key), [leaf_hash(data) for data in log.entries]
+    close.take_all(log.entries, looked=Looked(hashes, None))
+    for length in (1, 7, len(log.entries)):
+        quick = StructureAudit(ORIGIN, log.log_key)
+        for start in range(0, len(log.entries), length):
+            looked = look_at(start, log.entries[start : start + length])
+            assert looked.stretch is not None
+            quick.take_all(log.entries[start : start + length], looked=looked)
+        assert (quick._chains, quick._last_ms, quick.folded) == (close._chains, close._last_ms, close.folded)
+        assert (quick.findings, close.findings) == ([], [])
+
+
+def test_false_is_no_index(log: LogBuilder) -> None:
+    """To Python false is 0, the index of the first entry; a link that says so is none."""
+    entries = list(log.entries)
+    at = next(index for index, data in enumerate(entries) if b'"prevIndex":0,' in data)
+    entries[at] = entries[at].replace(b'"prevIndex":0,', b'"prevIndex":false,')
+    audit = structure(log, entries)
+    assert (audit.findings[0].code, audit.findings[0].index) == ("leaf_malformed", at)
+
+
+def test_a_stretch_must_follow(log: LogBuilder) -> None:
+    """Entries that hang together among themselves, but do not go on from those before, are named as they are one by one."""
+    entries = log.entries[:20] + log.entries[21:]
+    single = structure(log, entries)
+    audit = StructureAudit(ORIGIN, log.log_key)
+    audit.take_all(entries[:20])
+    looked = look_at(20, entries[20:])
+    audit.take_all(entries[20:], looked=looked)
+    assert audit.findings == single.findings != []
+
+
+def test_workers_look_at_a_log_alike(log: LogBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stretches that were looked at in other processes give the same report, of a good log and of one at fault."""
+    tiles = publish(log, tmp_path / "tiles")
+    asked = ["audit", str(tiles), "--structure", "--no-state", "--json"]
+    for code in (0, 4):
+        reports = []
+        for jobs in ("0", "2"):
+            assert run([*asked, "--jobs", jobs]) == code
+            report = parse_json(capsys.readouterr().out.encode(), max_bytes=1 << 20)
+            assert isinstance(report, dict)
+            reports.append({name: value for name, value in report.items() if name != "seconds"})
+        assert reports[0] == reports[1]
+        entries = list(log.entries)
+        entries[40] = entries[40].replace(b'"count":', b'"count":1', 1)
+        publish(log, tiles, entries=entries)
 
 
 def test_a_digest_is_registry_observed(log: LogBuilder) -> None:

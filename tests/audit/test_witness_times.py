@@ -40,7 +40,7 @@ def audited(log: LogBuilder, marks: Sequence[WitnessMark]) -> list[tuple[str, in
     times.add(marks)
     audit = LogAudit("registry.example/0a1b2c3d", log.log_key, observers=(times,))
     for data in log.entries:
-        audit.take(data)
+        audit.take_all([data])
     audit.finish()
     audit.check_end(log.now_ms)
     assert audit.is_sound, audit.findings

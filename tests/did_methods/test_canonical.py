@@ -146,7 +146,7 @@ def test_a_quick_look_takes_nothing_for_canonical_that_is_not(value: Any, at: in
 
 @pytest.mark.parametrize(
     "data",
-    [b'{"a":1.0}', b'{"a":1e2}', b"[1.0]", b"[1,2.0]", b"[-1]", b'{"a":-0}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"1e400", b"1.0", b"1", b"null",
+    [b'{"a":1.0}', b'{"a":1e2}', b"[1.0]", b"[1,2.0]", b"[true,1e2]", b"[1E2]", b"[-0]", b'{"a":-0}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"1e400", b"1.0", b"1", b"null",
      b'{"a": 1}', b'{"a":"\\u0061"}', b'{"a":9007199254740993}', b'"\xff"', b"", b"\xef\xbb\xbf{}", b'"\xed\xa0\x80"'],
 )  # fmt: skip
 def test_a_quick_look_does_not_tell(data: bytes) -> None:
@@ -156,4 +156,8 @@ def test_a_quick_look_does_not_tell(data: bytes) -> None:
 
 def test_a_quick_look_at_a_statement() -> None:
     """What statements are made of is read quickly."""
-    assert canonical.read_canonical(b'{"a":[{"b":"c"}],"n":17,"t":true}') == {"a": [{"b": "c"}], "n": 17, "t": True}
+    assert canonical.read_canonical(b'{"a":[{"b":"1.5e3"}],"n":-17,"t":true}') == {
+        "a": [{"b": "1.5e3"}],
+        "n": -17,
+        "t": True,
+    }

@@ -34,7 +34,7 @@ def audited(log: LogBuilder) -> bool:
     """Say whether the audit finds nothing, and a snapshot gives the very state of the log."""
     audit = LogAudit(ORIGIN, log.log_key)
     for entry in log.entries:
-        audit.take(entry)
+        audit.take_all([entry])
     audit.finish()
     breaches = [one for one in audit.findings if one.severity == "breach"]
     again = load_state(dump_state(log.state))

@@ -1,22 +1,27 @@
-"""Ed25519 verification in worker processes, beside whoever produces the signatures.
+"""What an audit does beside its fold, in other processes: entries parsed ahead of it, Ed25519 signatures verified after it.
 
-Workers get keys, signatures and messages, nothing else, and answer with the indices that failed. A worker that dies
-fails the audit: what was not verified is never taken for verified.
+The fold goes entry by entry, because keys, chains and scores follow from the entries before. Parsing and verifying do not:
+both release the fold of most of its work, and take every core.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from did_methods.keys import PublicKey, SignatureInvalidError
-from registry.audit.log_audit import SignatureJob
+from registry.audit.reader import Portion
+from registry.audit.workers import SignatureJob
+
+T = TypeVar("T")
 
 MOST_WAITING = 64
+_AHEAD = 2
+"""Portions that wait for each process besides the one it looks at."""
 
 
 def verify_jobs(jobs: Sequence[SignatureJob]) -> int | None:
@@ -33,12 +38,12 @@ def verify_jobs(jobs: Sequence[SignatureJob]) -> int | None:
     return None
 
 
-class SignaturePool:
-    """Verifies signatures in a number of processes; a context manager, so that none of them is left behind.
+class AuditPool:
+    """Works in a number of processes; a context manager, so that none of them is left behind.
 
     Args:
         processes: at least 1; none is started before it is needed.
-        here: so many signatures are verified in this process first: a short log is done before others could start.
+        here: so many entries are left to the fold first: a short log is done before others could start.
     """
 
     def __init__(self, processes: int, *, here: int = 0) -> None:
@@ -46,6 +51,7 @@ class SignaturePool:
         self._pool = ProcessPoolExecutor(processes, mp_context=context)
         self._waiting: deque[Future[int | None]] = deque()
         self._failed: int | None = None
+        self._most_ahead = processes * (1 + _AHEAD)
         self._here = here
 
     def __enter__(self) -> Self:
@@ -56,10 +62,31 @@ class SignaturePool:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def ahead(
+        self, look: Callable[[int, Sequence[bytes]], T], portions: Iterable[Portion]
+    ) -> Iterator[tuple[Portion, T | None]]:
+        """Yield portions in order, each with what `look` makes of its start and entries; None for the first ones.
+
+        Args:
+            look: a function that another process finds by its name.
+            portions: read as far ahead as there are processes to look at them.
+        """
+        looking: deque[tuple[Portion, Future[T]]] = deque()
+        for portion in portions:
+            if self._here > 0:
+                self._here -= len(portion.entries)
+                yield portion, None
+                continue
+            looking.append((portion, self._pool.submit(look, portion.start, portion.entries)))
+            if len(looking) > self._most_ahead:
+                first, looked = looking.popleft()
+                yield first, looked.result()
+        for first, looked in looking:
+            yield first, looked.result()
+
     def submit(self, jobs: Sequence[SignatureJob]) -> None:
         """Take signatures to verify; waits where too many are waiting already."""
         if self._here > 0:
-            self._here -= len(jobs)
             self._note(verify_jobs(jobs))
             return
         if len(self._waiting) >= MOST_WAITING:
