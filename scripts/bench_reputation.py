@@ -54,9 +54,9 @@ def earliest_raters(events: Sequence[RatedEvent], count: int = 10) -> list[str]:
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     """Probability that a positive's suspicion exceeds a negative's, ties half."""
     import numpy as np
-    from scipy.stats import rankdata
 
-    ranks = rankdata(np.concatenate([positive, negative]))
+    _, place, count = np.unique(np.concatenate([positive, negative]), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
     return float(
         (ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2) / len(positive) / len(negative)
     )

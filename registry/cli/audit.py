@@ -44,7 +44,7 @@ class AuditOptionError(ParseError):
 
 
 class AuditPartsError(DependencyError):
-    """Scores cannot be recomputed without numpy and scipy."""
+    """Scores cannot be recomputed without numpy."""
 
     code = "audit_parts_missing"
     title = "An audit needs the extra `server` (pip install 'bonafides[server]')"
@@ -204,7 +204,7 @@ def audit(
 
     Example: bonafides audit http://127.0.0.1:8000 --key log.example.com/0a1b2c3d+…
     """
-    if find_spec("numpy") is None or find_spec("scipy") is None:
+    if find_spec("numpy") is None:
         raise AuditPartsError
     if by not in ("score", "record"):
         raise AuditOptionError("--by is score or record")

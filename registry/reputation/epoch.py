@@ -1,7 +1,7 @@
 """The epoch: votes, shares, sums, live counts and ratchets of everybody anew, from the live edges at one instant.
 
 Exact integers in arrays; the digits equal those of the one-by-one arithmetic in ``evidence`` and ``score``. Imported
-only when an epoch is computed, because it needs numpy and scipy and reading a score does not.
+only when an epoch is computed, because it needs numpy and reading a score does not.
 """
 
 from __future__ import annotations

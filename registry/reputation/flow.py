@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from registry.reputation.fixed_point import LOG_BITS, POWER_BITS, UNIT, UNIT_BITS, half_power
 from registry.reputation.fixed_point_vector import Ints, log2_fixeds
@@ -49,11 +48,12 @@ def spread_flow(parts: Ints, source: Ints, target: Ints, *, agents: int, roots: 
     if not roots:
         return flow
     seeds = np.array(roots, dtype=np.int64)
-    matrix = csr_array((parts, (target, source)), shape=(agents, agents), dtype=np.int64)
     follow, whole = RULES_1.alpha
     for step in range(RULES_1.flow_steps + 1):
         if step:
-            flow = ((matrix @ flow) >> COEFFICIENT_BITS) * follow // whole
+            arriving = np.zeros_like(flow)
+            np.add.at(arriving, target, parts * flow[source])
+            flow = (arriving >> COEFFICIENT_BITS) * follow // whole
         each, more = divmod(TOTAL - int(flow.sum()), len(roots))
         flow[seeds] += each
         flow[seeds[:more]] += 1

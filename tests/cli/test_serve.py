@@ -132,7 +132,7 @@ def test_a_data_folder_that_cannot_be_made(tmp_path: Path, capsys: Capture) -> N
 
 def test_help_loads_nothing_heavy() -> None:
     """The list of commands needs neither the server nor HTTP."""
-    heavy = ("fastapi", "sqlmodel", "scipy", "httpx", "uvicorn", "cedarpy")
+    heavy = ("fastapi", "sqlmodel", "numpy", "httpx", "uvicorn", "cedarpy")
     program = (
         "import sys; from registry.cli.main import run; run(['--help']); "
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -69,7 +69,7 @@ def test_dids_in_paths_are_escaped_once(live: Live) -> None:
 
 def test_importing_the_client_is_light() -> None:
     """Neither the server's parts nor HTTP are loaded before they are needed."""
-    heavy = ("fastapi", "sqlmodel", "scipy", "numpy", "httpx", "rich", "typer", "uvicorn")
+    heavy = ("fastapi", "sqlmodel", "numpy", "httpx", "rich", "typer", "uvicorn")
     program = f"import sys, registry.client; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

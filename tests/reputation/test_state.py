@@ -154,10 +154,9 @@ def test_a_discarded_draft_never_happened() -> None:
 
 
 def test_reading_needs_no_numpy() -> None:
-    """State, drafts and readings load neither numpy nor scipy; only an epoch does."""
+    """State, drafts and readings do not load numpy; only an epoch does."""
     code = (
-        "import sys, registry.reputation.state, registry.reputation.replay;"
-        "print(sorted({'numpy', 'scipy'} & set(sys.modules)))"
+        "import sys, registry.reputation.state, registry.reputation.replay;print(sorted({'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
