@@ -25,15 +25,25 @@ from registry.credentials.issue_state import issue_state_log
 from registry.errors import DependencyError, VerificationError
 from registry.limits import STATE_MAP_INTERVAL_MS
 from registry.log.checkpoint import verify_checkpoint
+from registry.log.cosignature import Cosigner
 from registry.log.note import NoteSigner
 from registry.log.witness_policy import WitnessPolicy
 from registry.services.age_proof import AgeProofs
+from registry.services.heartbeat import Heartbeat
 from registry.services.log import LogService, NotSignedYetError
 from registry.services.publisher import Publisher
 from registry.services.signing import CheckpointSigner, SignedHead
 from registry.services.state_map import StateMapKeeper
 from registry.services.state_proof import StateProofs
-from registry.services.witnessing import WitnessSettings, begin_guard, describe_policy, open_client, open_folder
+from registry.services.witnessing import (
+    WitnessSettings,
+    begin_guard,
+    describe_heartbeat,
+    describe_policy,
+    open_client,
+    open_folder,
+    own_log,
+)
 from registry.storage.engine import DATABASE_FAILURES, Database
 from registry.storage.log import HeadMovedError, LogStore
 from registry.storage.publication import STATE_LOG, PublicationStore
@@ -61,7 +71,7 @@ class StateMapRoom:
         log: the state log as readers see it.
         publisher: publishes it.
         proofs: answers.
-        binding: the registry's signed word whose key the state log's is.
+        described: what ``/log.json`` says of it, with the registry's signed word whose key the state log's is.
         ages: proofs of registrations.
     """
 
@@ -71,13 +81,13 @@ class StateMapRoom:
         log: LogService,
         publisher: Publisher,
         proofs: StateProofs,
-        binding: dict[str, Any],
+        described: dict[str, Any],
         ages: AgeProofs,
         database: Database,
         *,
         interval_ms: int = STATE_MAP_INTERVAL_MS,
     ) -> None:
-        self.keeper, self.log, self.publisher, self.proofs, self.binding = keeper, log, publisher, proofs, binding
+        self.keeper, self.log, self.publisher, self.proofs, self.described = keeper, log, publisher, proofs, described
         self.ages, self._database = ages, database
         self._interval_s = interval_ms / 1_000
         self._mutex = threading.Lock()
@@ -85,10 +95,6 @@ class StateMapRoom:
         self._thread: threading.Thread | None = None
         self.failed: BonafidesError | None = keeper.damage
         """What stopped the state log for good."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what ``/log.json`` says of the state map."""
-        return _describe(self.log, self.publisher.policy) | {"credential": self.binding}
 
     def start(self) -> None:
         """Start the thread."""
@@ -140,6 +146,7 @@ class StateMapRoom:
         rest_s = _LOOK_S
         while not self._stopping.wait(rest_s):
             rest_s = self._interval_s if self.advance() else _LOOK_S
+            self.publisher.on_idle()
 
     def _published_size(self) -> int:
         try:
@@ -186,6 +193,9 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
     folder = open_folder(_below(chosen.tiles_dir))
     begin_guard(log, folder, policy)
     publications = PublicationStore(database, STATE_LOG)
+    room.witnessing.role.watch_own(own_log(log, publications))
+    beat = Heartbeat(Cosigner(log.origin, room.rings["state-heartbeat"].keys["signing"]), clock)
+    described = _describe(log, policy) | describe_heartbeat(beat, note_signer)
     publisher = Publisher(
         log=log,
         entries=store,
@@ -193,7 +203,8 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
         policy=policy,
         client=open_client(chosen, policy, publications, log, clock),
         folder=folder,
-        description=orjson.dumps(_describe(log, policy)),
+        description=orjson.dumps(described),
+        heartbeat=beat,
         interval_ms=chosen.interval_ms,
         alone=lambda: database.exclusive(f"publish {note_signer.name}"),
     )
@@ -206,7 +217,8 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
         publications=PublicationStore(database),
         note_at=note_at,
     )
-    return StateMapRoom(keeper, log, publisher, proofs, _binding(room, log, clock), ages, database)
+    described |= {"credential": _binding(room, log, clock)}
+    return StateMapRoom(keeper, log, publisher, proofs, described, ages, database)
 
 
 def _binding(room: LogRoom, log: LogService, clock: Clock) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 ``log-note`` signs checkpoints, ``state-note`` those of the state log, ``registry-did`` what the registry says, ``did-witness``
 approvals of other people's DID logs, ``log-witness`` cosignatures of other registries' checkpoints,
-``log-heartbeat`` the time under this log's own; ``operator-root`` and
+``log-heartbeat`` and ``state-heartbeat`` the time under the checkpoints of both logs; ``operator-root`` and
 ``operator-agent`` are the operator's and may be taken elsewhere after the first start.
 """
 
@@ -23,6 +23,7 @@ _LATER = {
     "log-witness": "policies that name another fail",
     "state-note": "the state log begins, or cannot go on",
     "log-heartbeat": "whoever keeps another sees no heartbeat",
+    "state-heartbeat": "whoever keeps another sees no heartbeat of the state log",
 }
 _FILES = (*_NEEDED, "operator-root", "operator-agent", *_LATER)
 

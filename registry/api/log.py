@@ -121,7 +121,7 @@ async def get_log(request: Request) -> Response:
     api = state_of(request)
     witnessing = api.registry.witnessing
     ended = describe_end(api.registry.log)
-    own = {"didWitness": api.registry.did_witness.did, "stateLog": api.registry.state_map.describe()}
+    own = {"didWitness": api.registry.did_witness.did, "stateLog": api.registry.state_map.described}
     body = describe_log(api.registry.genesis) | ended | witnessing.describe() | own
     return json_response(body, headers=FRESH)
 

@@ -85,7 +85,7 @@ class Gossip:
 
 @dataclass(frozen=True, slots=True)
 class OwnLog:
-    """This registry's own log, which gossip may be about too.
+    """A log of this registry's own, which gossip may be about too.
 
     Attributes:
         key: its note key.
@@ -106,13 +106,13 @@ class WitnessService:
     Args:
         cosigner: this witness; its key serves nothing else.
         store: its memory.
-        own: its own log.
         clock: the registry's.
     """
 
-    def __init__(self, *, cosigner: Cosigner, store: WitnessLogStore, own: OwnLog, clock: Clock) -> None:
+    def __init__(self, *, cosigner: Cosigner, store: WitnessLogStore, clock: Clock) -> None:
         self.cosigner = cosigner
-        self._store, self._own, self._clock = store, own, clock
+        self._store, self._clock = store, clock
+        self._own: dict[str, OwnLog] = {}
         self._logs = store.logs()
         self._rates = SourceRates(per_source_hour=GOSSIP_PER_SOURCE_HOUR, per_minute=GOSSIP_PER_MINUTE)
         self.contradictions = 0
@@ -125,6 +125,10 @@ class WitnessService:
         """Keys of the witnessed logs by origin."""
         return dict(self._logs)
 
+    def watch_own(self, own: OwnLog) -> None:
+        """Hold what somebody saw of a log of this registry against it; its main log, its state log."""
+        self._own[own.key.name] = own
+
     def add_log(self, key: NoteKey) -> None:
         """Witness a log from now on.
 
@@ -132,7 +136,7 @@ class WitnessService:
             OwnOriginError: ``witness_own_origin``.
             RegistryError: ``witnessed_log_exists``, ``witnessed_logs_full``.
         """
-        if key.name == self._own.key.name:
+        if key.name in self._own:
             raise OwnOriginError
         self._store.add_log(key, now_ms=self._clock.now_ms())
         self._logs = self._store.logs()
@@ -238,13 +242,13 @@ class WitnessService:
         now_ms = self._clock.now_ms()
         self._rates.take(source, now_ms=now_ms)
         claimed = claimed_checkpoint(note)
-        is_own = claimed.origin == self._own.key.name
-        key = self._own.key if is_own else self._logs.get(claimed.origin)
+        own = self._own.get(claimed.origin)
+        key = self._logs.get(claimed.origin) if own is None else own.key
         if key is None:
             raise WitnessOriginError
         verified = verify_log_signature(note, key=key)
-        if is_own:
-            return self._gossip_of_own(verified)
+        if own is not None:
+            return self._gossip_of_own(own, verified)
         other = self._other_tree(verified)
         if other is not None:
             evidence = self._keep_evidence(key, other.note, note)
@@ -252,17 +256,15 @@ class WitnessService:
         held = self._store.keep_seen(verified.checkpoint, note, time_s=max(now_ms // 1_000, 1))
         return Gossip(claimed.origin, claimed.size, "unknown" if held is None else "consistent")
 
-    def _gossip_of_own(self, verified: VerifiedCheckpoint) -> Gossip:
+    def _gossip_of_own(self, own: OwnLog, verified: VerifiedCheckpoint) -> Gossip:
         """Judge a note that bears our own signature: where our tree is another one, our key signed it elsewhere."""
         head = verified.checkpoint
-        if self._own.root_at(head.size) == head.root_hash:
+        if own.root_at(head.size) == head.root_hash:
             return Gossip(head.origin, head.size, "consistent")
-        self._own.contradicted(head)
-        ours = self._own.signed_note(head.size)
+        own.contradicted(head)
+        ours = own.signed_note(head.size)
         if ours is not None:
-            return Gossip(
-                head.origin, head.size, "contradiction", self._keep_evidence(self._own.key, ours, verified.note)
-            )
+            return Gossip(head.origin, head.size, "contradiction", self._keep_evidence(own.key, ours, verified.note))
         self.contradictions += 1
         _LOG.critical("somebody holds a checkpoint of size %d under this log's key that is not of its tree", head.size)
         return Gossip(head.origin, head.size, "contradiction")

@@ -147,7 +147,7 @@ def open_witnessing(
     folder = open_folder(chosen.tiles_dir)
     begin_guard(log, folder, policy)
     beat = None if heartbeat_key is None else Heartbeat(Cosigner(genesis.origin, heartbeat_key), clock)
-    described = {} if beat is None else _describe_heartbeat(beat, log.signer.note_signer)
+    described = {} if beat is None else describe_heartbeat(beat, log.signer.note_signer)
     publisher = Publisher(
         log=log,
         entries=entries,
@@ -161,9 +161,20 @@ def open_witnessing(
         alone=lambda: database.exclusive(f"publish {genesis.origin}"),
     )
     cosigner = Cosigner(f"{urlsplit(genesis.public_url).netloc}/witness", cosigning_key)
-    own = OwnLog(key, log.root_at, publications.signed_note, lambda head: log.guard.meet(seen_head("gossip", head)))
-    role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), own=own, clock=clock)
+    role = WitnessService(cosigner=cosigner, store=WitnessLogStore(database), clock=clock)
+    role.watch_own(own_log(log, publications))
     return Witnessing(publisher, role, text, publications.newest_time_s() * 1_000, described)
+
+
+def own_log(log: LogService, publications: PublicationStore) -> OwnLog:
+    """Return a log of this registry as gossip may be about it.
+
+    Args:
+        log: which closes where somebody holds another tree of it.
+        publications: what it has signed.
+    """
+    key = log.signer.note_signer.key
+    return OwnLog(key, log.root_at, publications.signed_note, lambda head: log.guard.meet(seen_head("gossip", head)))
 
 
 def begin_guard(log: LogService, folder: FolderTileStore | None, policy: WitnessPolicy | None) -> None:
@@ -243,7 +254,8 @@ def describe_log(genesis: Genesis) -> dict[str, Any]:
     }
 
 
-def _describe_heartbeat(beat: Heartbeat, log: NoteSigner) -> dict[str, Any]:
+def describe_heartbeat(beat: Heartbeat, log: NoteSigner) -> dict[str, Any]:
+    """Return what is said of a log's heartbeat: its key, by the word of the log's own, and how often it comes."""
     key = beat.cosigner.key
     statement = sign_heartbeat_key(key, log).decode("utf-8")
     seconds = beat.interval_ms // 1_000

@@ -16,8 +16,10 @@ from registry.log.cosignature import parse_cosignature_key, verify_cosignatures
 from registry.log.note import NoteKey, NoteSigner, parse_note, parse_signature_lines, sign_note
 from registry.log.split_view import parse_split_view, verify_split_view
 from registry.log.witness import AddCheckpoint, encode_add_checkpoint
+from registry.services.witness import OwnOriginError
 from tests.support.asgi import Answer
 from tests.support.registry import OPERATOR, START_MS, World, open_world
+from tests.support.state_map import publish_state
 from tests.support.witnesses import ORIGIN, MadeUpLog, forked, made_up_witness
 
 LOG = MadeUpLog()
@@ -284,6 +286,23 @@ def test_gossip_about_this_registry_itself(witness: World) -> None:
     assert verify_split_view(parse_split_view(evidence), key=signer.key).origin == witness.origin
     never_signed = gossip(witness, view.note(64)).json
     assert (never_signed["verdict"], never_signed["evidence"]) == ("contradiction", None)
+
+
+def test_gossip_about_this_registrys_state_log(witness: World) -> None:
+    """As of the main log: consistent, or evidence and a state log that is closed; the main log goes on, and neither witnesses itself."""
+    witness.agent("alice")
+    publish_state(witness)
+    room = witness.registry.state_map
+    own, signer = room.log.signed_head, room.log.signer.note_signer
+    assert gossip(witness, own.note).json["verdict"] == "consistent"
+    with pytest.raises(OwnOriginError):
+        witness.registry.witnessing.role.add_log(signer.key)
+    found = gossip(witness, MadeUpLog(origin=signer.name, signing_key=signer.signing_key).note(own.size)).json
+    assert found["verdict"] == "contradiction"
+    evidence = witness.web.get(f"/v1/evidence/{found['evidence']}").body
+    assert verify_split_view(parse_split_view(evidence), key=signer.key).origin == signer.name
+    assert room.log.guard.state == "rolled_back"
+    assert witness.registry.log.guard.state == "open"
 
 
 def test_gossip_that_says_nothing_is_refused(witness: World) -> None:

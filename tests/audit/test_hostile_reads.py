@@ -75,6 +75,38 @@ def test_a_tile_that_is_none(scene: Scene, change: Change, code: str) -> None:
     assert {one.code for one in report.findings} == {code}
 
 
+def test_a_checkpoint_that_is_newer_than_the_tiles(scene: Scene) -> None:
+    """A mirror that copied the checkpoint first: the entries that are not there yet are named, and none before them."""
+    there = scene.world.registry.log.signed_head.size - 2
+
+    def older(path: str, body: bytes) -> bytes | None:
+        width = int(path.rpartition(".p/")[2] or 0) if ".p/" in path else 0
+        return None if path.startswith("/tile/") and width > there else body
+
+    with serve(FileLiar(scene.world.app, older)) as url:  # type: ignore[arg-type]
+        report = scene.audit(url=url, compare=False)
+    assert {one.code for one in report.findings} == {"entries_missing", "tile_missing"}
+    assert report.first_at_fault is not None
+    assert report.first_at_fault.index == 0  # a bundle is one file: whoever lacks its end lacks it
+
+
+@pytest.mark.parametrize("media_type", [b"text/html; charset=utf-8", b"image/png", b""])
+def test_a_media_type_says_nothing(scene: Scene, media_type: bytes) -> None:
+    """Files are what their bytes are: under another type, or none, the audit is as clean as before."""
+
+    async def mislabelled(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        async def relabel(message: Any) -> None:
+            if message["type"] == "http.response.start" and scope["path"].startswith(("/tile/", "/checkpoint")):
+                others = [pair for pair in message["headers"] if pair[0].lower() != b"content-type"]
+                message["headers"] = [*others, *([(b"content-type", media_type)] if media_type else [])]
+            await send(message)
+
+        await scene.world.app(scope, receive, relabel)
+
+    with serve(mislabelled) as url:  # type: ignore[arg-type]
+        assert scene.audit(url=url).is_clean
+
+
 def test_a_note_of_another_log(scene: Scene) -> None:
     """A whole and honest other log, served at this address, is not the log whose key is known."""
     other = LogBuilder(name="other").open(key_actor("a"))

@@ -90,7 +90,7 @@ def test_a_key_that_the_registrys_did_did_not_name(served: tuple[World, str]) ->
     """The state log's key is worth what the registry's DID says of it: another word, none, or a broken one."""
     world, url = served
     room = world.registry.state_map
-    honest = room.binding
+    honest = room.described["credential"]
     subject = honest["credentialSubject"]
     stranger = NoteSigner(room.log.origin, SigningKey(bytes(range(9, 41)))).key.to_text()
     for binding, code in (
@@ -98,9 +98,9 @@ def test_a_key_that_the_registrys_did_did_not_name(served: tuple[World, str]) ->
         ({}, "state_log_unbound"),
         (honest | {"credentialSubject": subject | {"stateLogKey": stranger}}, "state_log_unbound"),
     ):
-        room.binding = binding  # type: ignore[assignment]
+        room.described["credential"] = binding
         assert codes(audit(world, url)) == {code}
-    room.binding = honest
+    room.described["credential"] = honest
 
 
 def test_the_state_log_is_ahead_of_the_log(served: tuple[World, str]) -> None:

@@ -82,13 +82,14 @@ def test_the_age_of_an_agent(live: Live) -> None:
 def test_a_key_of_the_state_log_that_nobody_vouched_for(live: Live) -> None:
     """A key in log.json that the registry's DID has not signed is not taken."""
     room = live.world.registry.state_map
-    honest = room.binding
-    room.binding = honest | {"credentialSubject": honest["credentialSubject"] | {"stateLog": "other.example/state"}}
+    honest = room.described["credential"]
+    other = honest["credentialSubject"] | {"stateLog": "other.example/state"}
+    room.described["credential"] = honest | {"credentialSubject": other}
     try:
         with pytest.raises(StateLogUnboundError):
             reader(live).trust()
     finally:
-        room.binding = honest
+        room.described["credential"] = honest
 
 
 def forked_reader(live: Live, seen: bytes) -> StateReader:

@@ -8,12 +8,14 @@ import pytest
 
 from did_methods.errors import BonafidesError
 from did_methods.keys import SigningKey
+from registry.client.offline import Trust, verify_file
 from registry.log.checkpoint import verify_checkpoint
 from registry.log.cosignature import CosignatureKey, Cosigner, verify_cosignatures
 from registry.log.heartbeat import HeartbeatStatementError, sign_heartbeat_key, verify_heartbeat_key
 from registry.log.note import NoteKey, NoteSigner, NoteUnverifiedError, parse_note, parse_note_key, sign_note
 from tests.support.publication import published, wait_for
 from tests.support.registry import START_MS, World, open_world
+from tests.support.state_map import publish_state
 from tests.support.witnesses import MadeUpWitness, Reply, made_up_witness
 
 LOG = NoteSigner("log.example/1", SigningKey(bytes(range(32))))
@@ -90,6 +92,27 @@ def test_witnesses_and_the_folder_get_the_new_time_too(tmp_path: Path) -> None:
             wait_for(lambda: times((tiles / "checkpoint").read_bytes(), world, *keys) == [now_s, now_s])
             wait_for(lambda: times(world.web.get("/checkpoint").body, world, *keys) == [now_s, now_s])
             assert "heartbeat" in (tiles / "log.json").read_text()
+
+
+def test_the_state_log_says_that_it_lives_too(tmp_path: Path) -> None:
+    """Under a key of its own, which its note key names: an idle state log gets a new time every ten minutes, offline to verify."""
+    with open_world(tmp_path) as world:
+        publish_state(world)
+        state_key = world.registry.state_map.log.signer.note_signer.key
+        described = world.web.get("/log.json").json["stateLog"]["heartbeat"]
+        key = verify_heartbeat_key(described["statement"].encode(), state_key)
+        assert key != beat_key(world)
+        assert key.name == f"{world.origin}/state"
+        first = world.web.get("/state/checkpoint").body
+        world.clock.advance(INTERVAL_MS)
+        wait_for(lambda: world.web.get("/state/checkpoint").body != first)
+        trust = Trust(key=state_key, heartbeat=key, max_age_ms=60_000, now_ms=world.clock.now_ms())
+        for name, note in (("first", first), ("second", world.web.get("/state/checkpoint").body)):
+            (tmp_path / name).write_bytes(note)
+        assert verify_file(tmp_path / "second", trust).size == world.registry.state_map.keeper.tree.size
+        with pytest.raises(BonafidesError) as caught:
+            verify_file(tmp_path / "first", trust)
+        assert caught.value.code == "checkpoint_stale"
 
 
 def test_a_log_that_was_set_back_is_silent(tmp_path: Path) -> None:
