@@ -179,23 +179,14 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
         published=lambda: _published(room.log),
         rules=int(genesis.rules),
     )
-    note_signer = NoteSigner(genesis.origin + STATE_LOG_SUFFIX, room.rings["state-note"].keys["signing"])
-    _check_key(store, note_signer)
-    record = FileSignerRecord(_record_path(settings, note_signer.name), origin=note_signer.name)
-    signer = CheckpointSigner(
-        note_signer=note_signer,
-        store=store,
-        record=record,
-        alone=lambda: database.exclusive(f"sign {note_signer.name}"),
-    )
-    log = LogService(store=store, sequencer=keeper, signer=signer)
-    policy = _policy(room.witnessing.publisher.policy, note_signer)
+    log = _open_log(settings, store, keeper, room, database)
+    policy = _policy(room.witnessing.publisher.policy, log.signer.note_signer)
     folder = open_folder(_below(chosen.tiles_dir))
     begin_guard(log, folder, policy)
     publications = PublicationStore(database, STATE_LOG)
     room.witnessing.role.watch_own(own_log(log, publications))
     beat = Heartbeat(Cosigner(log.origin, room.rings["state-heartbeat"].keys["signing"]), clock)
-    described = _describe(log, policy) | describe_heartbeat(beat, note_signer)
+    described = _describe(log, policy) | describe_heartbeat(beat, log.signer.note_signer)
     publisher = Publisher(
         log=log,
         entries=store,
@@ -206,7 +197,7 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
         description=orjson.dumps(described),
         heartbeat=beat,
         interval_ms=chosen.interval_ms,
-        alone=lambda: database.exclusive(f"publish {note_signer.name}"),
+        alone=lambda: database.exclusive(f"publish {log.origin}"),
     )
     note_at = room.witnessing.publisher.note_at
     proofs = StateProofs(keeper=keeper, store=store, state_log=log, note_at=note_at)
@@ -219,6 +210,22 @@ def open_state_map(settings: Settings, room: LogRoom, database: Database, clock:
     )
     described |= {"credential": _binding(room, log, clock)}
     return StateMapRoom(keeper, log, publisher, proofs, described, ages, database)
+
+
+def _open_log(
+    settings: Settings, store: StateLogStore, keeper: StateMapKeeper, room: LogRoom, database: Database
+) -> LogService:
+    """Open the state log with its signer, whose key and record are its own."""
+    note_signer = NoteSigner(room.genesis.origin + STATE_LOG_SUFFIX, room.rings["state-note"].keys["signing"])
+    _check_key(store, note_signer)
+    record = FileSignerRecord(_record_path(settings, note_signer.name), origin=note_signer.name)
+    signer = CheckpointSigner(
+        note_signer=note_signer,
+        store=store,
+        record=record,
+        alone=lambda: database.exclusive(f"sign {note_signer.name}"),
+    )
+    return LogService(store=store, sequencer=keeper, signer=signer)
 
 
 def _binding(room: LogRoom, log: LogService, clock: Clock) -> dict[str, Any]:

@@ -269,4 +269,4 @@ def test_a_registry_from_before_gets_a_witness_key(tmp_path: Path) -> None:
     assert keys[0] == keys[1] != first
     assert path.stat().st_mode & 0o077 == 0
     seeds = [one.read_bytes() for one in (tmp_path / "keys").glob("*.json")]
-    assert len(set(seeds)) == len(seeds) == 8
+    assert len(set(seeds)) == len(seeds) == 9
