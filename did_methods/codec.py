@@ -9,6 +9,7 @@ and ``multiformats``.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import math
@@ -158,6 +159,7 @@ def _check_shape(value: JsonValue, *, max_depth: int, max_nodes: int) -> None:
 
 _BASE58: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]+")
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def base58_encode(data: bytes) -> str:
@@ -205,7 +207,7 @@ def base64url_encode(data: bytes) -> str:
 
     Spec: RFC 4648 5
     """
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def base64url_decode(text: str, *, max_chars: int = 65_536) -> bytes:

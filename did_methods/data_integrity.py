@@ -254,13 +254,16 @@ def parse_proofs(
     return tuple(_parse_proof(proof, cryptosuites, chains=chains) for proof in proofs)
 
 
-def verify_proof(document: dict[str, Any], proof: DataIntegrityProof, key: PublicKey) -> None:
+def verify_proof(
+    document: dict[str, Any], proof: DataIntegrityProof, key: PublicKey, *, digest: bytes | None = None
+) -> None:
     """Return when key made proof over document; raise otherwise.
 
     Args:
         document: the JSON object the proof was parsed from.
         proof: one of ``parse_proofs(document)``.
         key: the key of ``proof.verification_method``, found by the caller.
+        digest: what `event_id` gives of this document, where it is at hand: it is half of what was signed.
 
     Raises:
         ProofError: proof_suite_unsupported, proof_chain_unsupported, proof_key_kind, proof_context_mismatch or
@@ -277,7 +280,8 @@ def verify_proof(document: dict[str, Any], proof: DataIntegrityProof, key: Publi
     if key.kind != "ed25519":
         raise ProofKeyError(kind=key.kind)
     check_proof_context(document, proof)
-    verify_hash_data(proof, key, proof_hash_data(unsecured_document(document), signed_options(proof)))
+    hash_data = sha256_jcs(signed_options(proof)) + (event_id(document) if digest is None else digest)
+    verify_hash_data(proof, key, hash_data)
 
 
 def check_proof_context(document: dict[str, Any], proof: DataIntegrityProof) -> None:

@@ -126,7 +126,14 @@ def verify_credential(
     """
     check_credential_instant(credential, now_ms=now_ms, origin=origin, skew_ms=skew_ms)
     bound = tuple(
-        verify_signature(credential.document, proof, keys=keys, signer=signer, purpose="assertionMethod")
+        verify_signature(
+            credential.document,
+            proof,
+            keys=keys,
+            signer=signer,
+            purpose="assertionMethod",
+            digest=credential.event_id,
+        )
         for proof, signer in zip(credential.proofs, credential.signers, strict=True)
     )
     return VerifiedCredential(credential, bound)
@@ -171,7 +178,13 @@ def _check_portable(credential: UnverifiedCredential, now_ms: int, skew_ms: int)
 
 
 def verify_signature(
-    document: dict[str, Any], proof: DataIntegrityProof, *, keys: KeyLookup, signer: str, purpose: str
+    document: dict[str, Any],
+    proof: DataIntegrityProof,
+    *,
+    keys: KeyLookup,
+    signer: str,
+    purpose: str,
+    digest: bytes | None = None,
 ) -> BoundKey:
     """Verify one proof over a document, and that its key belongs to the DID that must have signed.
 
@@ -181,6 +194,7 @@ def verify_signature(
         keys: where keys are looked up.
         signer: the DID that must control the key.
         purpose: the verification relationship that the key needs.
+        digest: what `event_id` gives of the document, where it is at hand.
 
     Raises:
         VerificationError: key_not_found, issuer_key_mismatch, holder_key_mismatch.
@@ -195,5 +209,5 @@ def verify_signature(
     key = keys.find_key(proof.verification_method, purpose)
     if key.controller != signer or key.method_id != proof.verification_method:
         raise mismatch
-    verify_proof(document, proof, key.public_key)
+    verify_proof(document, proof, key.public_key, digest=digest)
     return key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from registry.reputation.continuity import NEW_CONTROL, Control
 from registry.reputation.draft import Draft as ReputationDraft
@@ -191,9 +191,8 @@ class WitnessAhead:
     witnesses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The small facts of the log's end, replaced as a whole by each leaf."""
+class Head(NamedTuple):
+    """The small facts of the log's end, replaced as a whole by each leaf: a named tuple, because that costs the least."""
 
     size: int = 0
     last_time_ms: int = 0

@@ -7,7 +7,7 @@ is to be dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from did_methods.codec import base64url_encode
@@ -78,7 +78,7 @@ def verify_leaf(
     keys = _PostponingKeys(draft, signatures)
     verified = verify_statement(statement, keys=keys, now_ms=leaf.time_ms, origin=_origin(draft))
     # The keys were looked up in this very draft, so they need not be looked up again.
-    return _fold(draft, leaf, data, replace(verified, keys=()))
+    return _fold(draft, leaf, data, VerifiedStatement(statement, (), verified.created_ms))
 
 
 class SignatureSink(Protocol):
@@ -116,7 +116,7 @@ class _PostponingKeys:
     def find_key(self, verification_method: str, purpose: str) -> BoundKey:
         """Return the active key (see `Draft.find_key`)."""
         key = self.draft.find_key(verification_method, purpose)
-        return replace(key, public_key=_PostponedKey(key.public_key, self.sink))
+        return BoundKey(key.controller, _PostponedKey(key.public_key, self.sink), key.method_id)
 
 
 def _event_bytes(data: bytes) -> bytes:

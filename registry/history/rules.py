@@ -123,7 +123,7 @@ def _admit_genesis(draft: Draft, credential: UnverifiedCredential, place: Place)
         operator_did=credential.issuer,
         rules=subject["rules"],
     )
-    draft.head = replace(draft.head, genesis=genesis)
+    draft.head = draft.head._replace(genesis=genesis)
 
 
 def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
@@ -134,7 +134,7 @@ def _admit_root_list(draft: Draft, credential: UnverifiedCredential, place: Plac
     # By the names known now: a later move must not change what an epoch over earlier leaves comes to.
     named = tuple(dict.fromkeys(map(draft.canonical_did, credential.subject["roots"])))
     roots = RootList(place.index, previous + 1, named, credential.event_id)
-    draft.head = replace(draft.head, root_lists=(*draft.head.root_lists, roots))
+    draft.head = draft.head._replace(root_lists=(*draft.head.root_lists, roots))
 
 
 def preview_epoch(draft: Draft, *, tree_size: int) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _admit_epoch(draft: Draft, credential: UnverifiedCredential, place: Place) -
     ahead.scores.commit()
     size, instant = subject["treeSize"], draft.time_of(subject["treeSize"] - 1)
     epoch = Epoch(number, place.index, size, instant, root_list.index, ahead.commitment, place.time_ms)
-    draft.head = replace(draft.head, epoch=epoch, live_vouches_changed=0)
+    draft.head = draft.head._replace(epoch=epoch, live_vouches_changed=0)
     draft.forget_before(place.index)
 
 
@@ -235,8 +235,7 @@ def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) ->
     apply_edge(issuer, target.did, context=context, index=place.index, time_ms=place.time_ms)
     replaced = replace_live(draft, credential.event_id, _live_of(draft, credential, place))
     if kind == "vouch":
-        draft.head = replace(
-            draft.head,
+        draft.head = draft.head._replace(
             live_vouches=draft.head.live_vouches + (0 if replaced else 1),
             live_vouches_changed=draft.head.live_vouches_changed + 1,
         )
@@ -284,8 +283,7 @@ def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Pla
             pass
     end_live(draft, revoked, live)
     if live.kind == "vouch":
-        draft.head = replace(
-            draft.head,
+        draft.head = draft.head._replace(
             live_vouches=draft.head.live_vouches - 1,
             live_vouches_changed=draft.head.live_vouches_changed + 1,
         )

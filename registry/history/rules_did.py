@@ -66,7 +66,7 @@ def check_witnessed_next(draft: Draft, statement: Statement) -> None:
 
 def admit_did_witness(draft: Draft, statement: DidWitnessStatement) -> None:
     """Remember who approved the entry that must come next."""
-    draft.head = replace(draft.head, witness_ahead=WitnessAhead(statement.version_id, statement.witnesses))
+    draft.head = draft.head._replace(witness_ahead=WitnessAhead(statement.version_id, statement.witnesses))
 
 
 def _check_witnesses(draft: Draft, state: WebvhState) -> None:
@@ -103,7 +103,7 @@ def admit_did_operation(draft: Draft, statement: DidOperationStatement, place: P
     _check_witnesses(draft, state)
     document = state.document  # parsed before anything changes
     keys_before = signing_keys(draft.documents.get(did))
-    draft.head = replace(draft.head, witness_ahead=None)
+    draft.head = draft.head._replace(witness_ahead=None)
     draft.webvh[did] = state
     draft.logs[state.scid] = did
     if state.did != did:

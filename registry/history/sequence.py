@@ -8,7 +8,8 @@ Spec: FORMATS "Leaf".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 from registry.history.errors import EventRepeatedError, KeyNotActiveError, LogTimeError, ReplayTimeError
 from registry.history.ground import Place
@@ -80,7 +81,7 @@ def sequence(draft: Draft, verified: VerifiedStatement, *, time_ms: int) -> Sequ
         draft.chains[party.did] = ChainHead(party.count, head.size, hashed)
     draft.events[statement.event_id] = head.size
     draft.times.append(time_ms)
-    draft.head = replace(draft.head, size=head.size + 1, last_time_ms=time_ms)
+    draft.head = draft.head._replace(size=head.size + 1, last_time_ms=time_ms)
     draft.epoch_ahead = None
     return SequencedLeaf(head.size, time_ms, statement.kind, statement.event_id, data, hashed, parties)
 
@@ -104,12 +105,10 @@ def _parties(draft: Draft, verified: VerifiedStatement) -> tuple[Party, ...]:
         case CredentialStatement(credential=credential):
             signers = [draft.canonical_did(did) for did in credential.signers]
             subjects = [draft.canonical_did(did) for did in credential.subjects]
-    roles: dict[str, set[str]] = {}
-    for did in signers:
-        roles.setdefault(did, set()).add("signer")
-    for did in subjects:
-        roles.setdefault(did, set()).add("subject")
-    return tuple(_link(draft, did, tuple(sorted(roles[did]))) for did in sorted(roles))
+    return tuple([_link(draft, did, _ROLES[did in signers, did in subjects]) for did in sorted({*signers, *subjects})])
+
+
+_ROLES: Final = {(True, False): ("signer",), (False, True): ("subject",), (True, True): ("signer", "subject")}
 
 
 def _link(draft: Draft, did: str, roles: tuple[str, ...]) -> Party:

@@ -25,13 +25,14 @@ from registry.reputation.evidence import (
     Key,
     Kind,
     KindName,
+    Ledger,
     Meta,
     Pair,
     Slot,
     Spoken,
     Standing,
     Voice,
-    continued,
+    acted,
     fresh_standing,
     make_pair,
     pair_parts,
@@ -137,7 +138,7 @@ class Draft(Tables):
         agent = self.agents.get(did)
         if agent is not None:
             self._begin("own_act", index, did, time_ms)
-            self._put(self.agents, did, agent._replace(alive_ms=time_ms, tenure_ms=continued(agent, time_ms)))
+            self._put(self.agents, did, acted(agent, time_ms))
 
     def vouch(self, source: str, target: str, *, context: str | None, index: int, time_ms: int) -> None:
         """Fold a vouch; it replaces the live one of the same pair and context.
@@ -319,7 +320,8 @@ class Draft(Tables):
         )
         kept = tuple(other for other in old.edges if other.context != context) if old else ()
         new = make_pair(self._agent(source).number, self._agent(target).number, (*kept, edge))
-        self._put(self.voices, source, with_ledger(voice, kind, ledger._replace(live=live, record_live=record_live)))
+        counts = Ledger(live, ledger.weight, record_live, ledger.record_weight)
+        self._put(self.voices, source, with_ledger(voice, kind, counts))
         self._put(table, key, new)
         self._shift(kind, source, target, old=old, new=new, voice=voice, time_ms=time_ms, placed=context)
 
@@ -343,7 +345,7 @@ class Draft(Tables):
         after = pair_parts(kind, new, voice, meta, since=agent.since)
         if placed is not None and kind is VOUCH and voice.vote:
             gain = min(UNIT, RULES_1.reach * voice.vote)
-            agent = agent._replace(alive_ms=time_ms, tenure_ms=continued(agent, time_ms))
+            agent = acted(agent, time_ms)
             self._put(self.agents, target, agent)
         decays = decays_at(time_ms, meta)
         for context in {**before, **after}:

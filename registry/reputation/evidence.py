@@ -204,7 +204,8 @@ START: Final = Meta(-1, 0, -1, 0, 0)
 def make_pair(source: int, target: int, edges: tuple[Edge, ...]) -> Pair:
     """Build the row of a pair from its live edges, in log order and not empty."""
     newest = edges[-1]
-    return Pair(source, target, newest.leaf, newest.time_ms, sum(1 for edge in edges if edge.context), edges)
+    named = len([edge for edge in edges if edge.context])
+    return Pair(source, target, newest.leaf, newest.time_ms, named, edges)
 
 
 def fresh_standing(registered_ms: int) -> Standing:
@@ -218,6 +219,12 @@ def continued(agent: Agent, now_ms: int) -> int:
     if gap <= RULES_1.grace_ms:
         return agent.tenure_ms + gap
     return (agent.tenure_ms * unit_weight(gap - RULES_1.grace_ms, RULES_1.gap_half_life_ms)) >> UNIT_BITS
+
+
+def acted(agent: Agent, now_ms: int) -> Agent:
+    """Return the agent with its chain continued to ``now_ms``."""
+    number, registered_ms, _, _, since, contexts = agent
+    return Agent(number, registered_ms, now_ms, continued(agent, now_ms), since, contexts)
 
 
 def edge_weights(kind: Kind, edge: Edge, voice: Voice, meta: Meta) -> tuple[int, int]:
