@@ -9,7 +9,6 @@ and ``multiformats``.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import math
@@ -159,7 +158,6 @@ def _check_shape(value: JsonValue, *, max_depth: int, max_nodes: int) -> None:
 
 _BASE58: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]+")
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def base58_encode(data: bytes) -> str:
@@ -207,7 +205,7 @@ def base64url_encode(data: bytes) -> str:
 
     Spec: RFC 4648 5
     """
-    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def base64url_decode(text: str, *, max_chars: int = 65_536) -> bytes:
