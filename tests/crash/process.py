@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 from did_methods.codec import parse_json_object
 from registry.config import Settings, load_settings
 
-ROOT = Path(__file__).resolve().parents[2]
 PUBLIC_URL = "https://registry.localhost:8000"
-# A snapshot is due as soon as anything was logged, so that kills meet one being written, and starts begin from one.
-_SERVE = """{prelude}
-from registry.services import snapshot
-snapshot.KEEP_AFTER_S = 0.0
-from registry.cli.main import run
-raise SystemExit(run())
-"""
+# Half of a start is loading the server's code, and how a life ends has nothing to do with that: it is loaded once, by a
+# process without threads or open files, and every life begins as a fork of it.
+LOADED = multiprocessing.get_context("forkserver")
+LOADED.set_forkserver_preload(["pytest", "registry.asgi", "uvicorn", "tests.crash.process"])
 
 
 def settings_of(data: Path, database: str | None = None) -> Settings:
     """Return what the killed process ran with."""
     more = {} if database is None else {"database_url": database}
     return load_settings({"data_dir": data, "public_url": PUBLIC_URL, **more}, {})
+
+
+def _live(command: list[str], prelude: str, told: Connection, complaint: Connection) -> None:
+    from registry.cli.main import run
+    from registry.services import snapshot
+
+    os.dup2(told.fileno(), 1)
+    os.dup2(complaint.fileno(), 2)
+    for name in [name for name in os.environ if name.startswith("BONAFIDES_")]:
+        del os.environ[name]
+    # A snapshot is due as soon as anything was logged, so that kills meet one being written, and starts begin from one.
+    snapshot.KEEP_AFTER_S = 0.0
+    exec(prelude, {})
+    raise SystemExit(run(command))
 
 
 class ServerProcess:
@@ -49,52 +60,60 @@ class ServerProcess:
     ) -> None:
         command = ["serve", "--dev", "--json", "--port", "0", "--public-url", PUBLIC_URL, "--data", str(data)]
         command += [*options, *([] if database is None else ["--database", database])]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BONAFIDES_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE.format(prelude=prelude), *command],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self._streams: list[BinaryIO] = []
+        written = []
+        for _ in range(2):
+            reading, writing = LOADED.Pipe(duplex=False)
+            self._streams.append(os.fdopen(os.dup(reading.fileno()), "rb"))
+            reading.close()
+            written.append(writing)
+        self._process = LOADED.Process(target=_live, args=(command, prelude, *written), daemon=True)
+        self._process.start()
+        for one in written:
+            one.close()
 
     def wait_until_serving(self) -> str:
         """Wait for the line that says where it listens; return the URL."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._streams[0].readline()
         if not line:
-            _, complaint = self._process.communicate()
-            raise AssertionError(f"the registry did not start: {complaint.decode(errors='replace')[-2_000:]}")
+            raise AssertionError(f"the registry did not start: {self._rest().decode(errors='replace')[-2_000:]}")
         return str(parse_json_object(line)["url"])
+
+    def _rest(self) -> bytes:
+        rest = b""
+        for stream in self._streams:
+            with stream:
+                rest += stream.read()
+        self._streams.clear()
+        self._process.join()
+        return rest
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended by itself."""
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     @property
     def pid(self) -> int:
         """Its process id."""
+        assert self._process.pid is not None
         return self._process.pid
 
     def wait_until_dead(self, seconds: float) -> bool:
         """Wait for its end, at most so long; say whether it came."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        self._process.join(seconds)
+        return not self._process.is_alive()
 
     def stop(self) -> None:
         """Let it stand still, wherever it is."""
-        self._process.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a crash does: no handler runs, nothing is flushed; `told` has what it wrote meanwhile."""
-        self._process.send_signal(signal.SIGKILL)
-        self.told = b"".join(self._process.communicate())
-        assert self._process.returncode == -signal.SIGKILL
+        self._process.kill()
+        self.told += self._rest()
+        assert self._process.exitcode == -signal.SIGKILL

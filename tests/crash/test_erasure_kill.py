@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +20,7 @@ from registry.adapters.system_clock import SystemClock
 from registry.bootstrap import open_registry
 from registry.cli.main import run
 from registry.credentials.commitments import make_disclosure
-from tests.crash.process import ROOT, ServerProcess, settings_of
+from tests.crash.process import LOADED, ServerProcess, settings_of
 from tests.support.actor import Actor
 from tests.support.files import traces
 
@@ -32,18 +31,16 @@ STEPS = {
     "before the write-ahead log": ("registry.storage.opening.OpeningStore", "forget_deleted"),
     "before it is noted": ("registry.storage.opening.OpeningStore", "note_carried_out"),
 }
-_ERASE = """
-import importlib, os, signal, sys
-from pathlib import Path
-from tests.crash.process import settings_of
-from registry.bootstrap import open_registry
-registry = open_registry(settings_of(Path(sys.argv[1])))
-registry.start()
-path, _, name = sys.argv[3].rpartition(".")
-kind = getattr(importlib.import_module(path), name)
-setattr(kind, sys.argv[4], lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL))
-registry.erasure_room.erasure.erase_agent(sys.argv[2])
-"""
+
+
+def _erase_and_die(data: Path, did: str, kind: str, method: str) -> None:
+    registry = open_registry(settings_of(data))
+    registry.start()
+    module, _, name = kind.rpartition(".")
+    setattr(
+        getattr(import_module(module), name), method, lambda *_values, **_more: os.kill(os.getpid(), signal.SIGKILL)
+    )
+    registry.erasure_room.erasure.erase_agent(did)
 
 
 def _told(data: Path) -> tuple[str, bytes, str, tuple[bytes, ...]]:
@@ -79,9 +76,10 @@ def test_a_killed_erasure_is_completed_at_the_next_start(
     data = tmp_path / "data"
     did, event, text, keys = _told(data)
     assert traces(data, keys[0])
-    program = [sys.executable, "-c", _ERASE, str(data), did, *STEPS[step]]
-    ended = subprocess.run(program, cwd=ROOT, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": "."})
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2_000:]
+    erasing = LOADED.Process(target=_erase_and_die, args=(data, did, *STEPS[step]))
+    erasing.start()
+    erasing.join()
+    assert erasing.exitcode == -signal.SIGKILL
     server = ServerProcess(data)
     try:
         url = server.wait_until_serving()
