@@ -75,13 +75,23 @@ class Snapshots:
         self._store = store
         self._sequencer = sequencer
         self._size = loaded.snapshot_size
+        self._kept = store.snapshot_size()
         self._busy_s = sequencer.busy_s - loaded.fold_s
         self._cost_s = 0.0
 
     def save_if_due(self) -> None:
-        """Keep a snapshot if so much was done since the last one that doing it again would be felt."""
-        if self._sequencer.busy_s - self._busy_s >= max(KEEP_AFTER_S, WORK_PER_SNAPSHOT * self._cost_s):
+        """Keep a snapshot if so much was done since the last one that doing it again would be felt.
+
+        Of several processes one is enough: whoever finds that another has kept one meanwhile takes it for its own.
+        """
+        if self._sequencer.busy_s - self._busy_s < max(KEEP_AFTER_S, WORK_PER_SNAPSHOT * self._cost_s):
+            return
+        kept = self._store.snapshot_size()
+        if kept == self._kept:
             self.save()
+        else:
+            self._size = self._kept = kept
+            self._busy_s = self._sequencer.busy_s
 
     def save(self) -> None:
         """Keep a snapshot unless nothing was logged since the last one."""
@@ -90,5 +100,5 @@ class Snapshots:
             began = time.monotonic()
             self._store.save_snapshot(tree.size, tree.root(), dump_state(self._sequencer.state))
             self._cost_s = time.monotonic() - began
-            self._size = tree.size
+            self._size = self._kept = tree.size
         self._busy_s = self._sequencer.busy_s

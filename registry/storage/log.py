@@ -241,6 +241,11 @@ class LogStore:
         with self._database.write() as connection:
             put_row(connection, SNAPSHOT, {"id": 1}, {"size": size, "root": root_hash, "data": data})
 
+    def snapshot_size(self) -> int:
+        """Return the size at which the folded state was kept last; 0 without a snapshot."""
+        with self._database.read() as connection:
+            return connection.scalar(select(SNAPSHOT.c.size)) or 0
+
     def load_snapshot(self) -> tuple[int, bytes, bytes] | None:
         """Return size, root and data of the snapshot, or None."""
         with self._database.read() as connection:

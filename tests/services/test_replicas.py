@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
 from registry.history.snapshot import dump_state
-from registry.services.snapshot import load_state
+from registry.services.snapshot import LoadedState, Snapshots, load_state
 from registry.storage.engine import CommitUnknownError, DatabaseUnavailableError
 from registry.storage.log import LogStore
 from tests.support.postgres import PostgresServer
@@ -149,6 +150,31 @@ def test_an_epoch_that_is_due_is_logged_once(two: Two, monkeypatch: pytest.Monke
         future.result(10)
     wait_for(same(one, other))
     assert one.registry.state.head.epoch.number == number + 1  # type: ignore[union-attr]
+
+
+def test_one_snapshot_is_enough_for_all(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both find one due; whoever comes second does not write the whole state again."""
+    written: list[int] = []
+
+    def counted(state: Any) -> bytes:
+        if threading.current_thread() is threading.main_thread():
+            written.append(state.head.size)
+        return dump_state(state)
+
+    monkeypatch.setattr("registry.services.snapshot.dump_state", counted)
+    wait_for(same(*two))
+    due = [
+        Snapshots(
+            store=world.registry.store,
+            sequencer=world.registry.sequencer,
+            loaded=LoadedState(world.registry.state, 0, 3_600.0),
+        )
+        for world in two
+    ]
+    for snapshots in due:
+        snapshots.save_if_due()
+        assert written == [two[0].size]
+    assert two[0].registry.store.snapshot_size() == two[0].size
 
 
 def test_a_tail_that_nobody_confirms_allows_nothing(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
