@@ -14,7 +14,7 @@ from did_methods.codec import base64url_decode
 from did_methods.codec_errors import CodecError
 from registry.cli.event_command import EventCommand
 from registry.cli.files import DocumentUnreadableError, read_document
-from registry.cli.options import As, Context, Did, Url, json_option, load_agent, named_did
+from registry.cli.options import As, Context, Counted, Did, Url, json_option, load_agent, named_did
 from registry.cli.output import Json, short_did
 from registry.cli.private import Disclosures, Private, kept_in, parse_private, tell_receipt
 
@@ -91,6 +91,7 @@ def dispute(
     ground: Annotated[str | None, typer.Option("--ground", help="Why, a slug.")] = None,
     private: Private = None,
     disclosures: Disclosures = None,
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -99,7 +100,7 @@ def dispute(
 
     Example: bonafides dispute YDFrPoEqkhHahgYnzO9ES4kH9fUNUtbvHpGp2QOZ3Yw --ground never-happened
     """
-    agent, hidden = load_agent(as_name, url), parse_private(private, disclosures)
+    agent, hidden = load_agent(as_name, url, counted=counted), parse_private(private, disclosures)
     with kept_in(disclosures) as keep:
         receipt = agent.dispute(event, ground=ground, private=hidden, share=disclosures is None)
         keep(receipt)
@@ -121,6 +122,8 @@ def attest(
     hardware: Annotated[bool, typer.Option("--hardware", help="The evidence is rooted in hardware.")] = False,
     nonce: Annotated[str | None, typer.Option("--nonce", help="What you were sent, base64url.")] = None,
     appraisal: Annotated[str | None, typer.Option("--appraisal", help="affirming, warning or contraindicated.")] = None,
+    *,
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -131,7 +134,7 @@ def attest(
     """
     from registry.credentials.issue_evidence import Measured
 
-    agent = load_agent(as_name, url)
+    agent = load_agent(as_name, url, counted=counted)
     provider, slash, name = (model or "").partition("/")
     if model is not None and not slash:
         raise typer.BadParameter("write PROVIDER/NAME", param_hint="--model")
@@ -166,6 +169,8 @@ def record(
     named: Annotated[bool, typer.Option("--named", help="Name the action in public too.")] = False,
     private: Private = None,
     disclosures: Disclosures = None,
+    *,
+    counted: Counted = False,
     as_name: As = None,
     url: Url = None,
     as_json: Json = False,
@@ -174,7 +179,7 @@ def record(
 
     Example: bonafides record --action payments.refund --resource invoice:42 --reasoning why.txt --disclosures why.json
     """
-    agent = load_agent(as_name, url)
+    agent = load_agent(as_name, url, counted=counted)
     hidden = parse_private(private, None if reasoning is not None else disclosures)
     done = None if outcome is None else cast("Outcome", _one_of(outcome, _OUTCOMES, "--outcome"))
     with kept_in(disclosures) as keep:

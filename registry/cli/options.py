@@ -52,6 +52,12 @@ KEY_VARIABLE = "BONAFIDES_KEY"
 KEY_FILE_VARIABLE = "BONAFIDES_KEY_FILE"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+Counted = Annotated[
+    bool,
+    typer.Option(
+        "--counted", help="Number this statement, so that one which the log lacks leaves a gap for everybody."
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option("--url", envvar="BONAFIDES_URL", help=f"The registry.  \\[default: {DEFAULT_URL}]", show_envvar=True),
@@ -73,13 +79,14 @@ KeyFile = Annotated[
 Context = Annotated[str | None, typer.Option("--context", help="Capability domain, for example payments.")]
 
 
-def load_agent(name: str | None, url: str | None, *, next_keys: Path | None = None) -> Agent:
+def load_agent(name: str | None, url: str | None, *, next_keys: Path | None = None, counted: bool = False) -> Agent:
     """Load the agent that a command acts as.
 
     Args:
         name: a name or a key file; None for the environment's, else the only one there is.
         url: its registry; None for the one remembered.
         next_keys: the file with the next keys; None for the one beside the key file, or the environment's.
+        counted: whether it counts what it says in this command.
 
     Raises:
         BonafidesError: ``agent_key_missing`` and what a key file can break.
@@ -90,15 +97,16 @@ def load_agent(name: str | None, url: str | None, *, next_keys: Path | None = No
     from registry.client.errors import AgentKeyMissingError
     from registry.client.files import agents_folder, list_key_files
 
-    if name is not None:
-        return Agent.load(name, url=url, next_keys=next_keys)
-    if os.environ.get(AGENT_KEY) or os.environ.get(AGENT_FILE):
-        return Agent.load(url=url, next_keys=next_keys)
-    found = list_key_files()
-    if len(found) == 1:
-        return Agent.load(found[0], url=url, next_keys=next_keys)
-    known = ", ".join(path.stem for path in found) or "none"
-    raise AgentKeyMissingError(f"say which agent you are with --as; in {agents_folder()} there are: {known}")
+    where: str | Path | None = name
+    if where is None and not (os.environ.get(AGENT_KEY) or os.environ.get(AGENT_FILE)):
+        found = list_key_files()
+        if len(found) != 1:
+            known = ", ".join(path.stem for path in found) or "none"
+            raise AgentKeyMissingError(f"say which agent you are with --as; in {agents_folder()} there are: {known}")
+        where = found[0]
+    agent = Agent.load(where, url=url, next_keys=next_keys)
+    agent.counted = counted
+    return agent
 
 
 def connect(url: str | None, *, key: str | None = None) -> Transport:

@@ -9,16 +9,9 @@ import typer
 
 from did_methods.canonical import canonicalize
 from registry.cli.event_command import EventCommand
-from registry.cli.options import As, Context, Did, Url, load_agent
+from registry.cli.options import As, Context, Counted, Did, Url, load_agent
 from registry.cli.output import Json, short_did
 from registry.cli.private import Disclosures, Private, kept_in, parse_private, tell_receipt
-
-Counted = Annotated[
-    bool,
-    typer.Option(
-        "--counted", help="Number this statement, so that one which the log lacks leaves a gap for everybody."
-    ),
-]
 
 
 def vouch(
@@ -36,8 +29,7 @@ def vouch(
 
     Example: bonafides vouch did:webvh:Qm… --strength 80 --context payments
     """
-    agent = load_agent(as_name, url)
-    agent.counted = counted
+    agent = load_agent(as_name, url, counted=counted)
     hidden, share = parse_private(private, disclosures), disclosures is None
     with kept_in(disclosures) as keep:
         receipt = agent.vouch(did, strength=strength, context=context, private=hidden, share=share)
@@ -61,8 +53,7 @@ def report(
 
     Example: bonafides report did:webvh:Qm… --category fraud --private invoice=2026-117
     """
-    agent = load_agent(as_name, url)
-    agent.counted = counted
+    agent = load_agent(as_name, url, counted=counted)
     hidden, share = parse_private(private, disclosures), disclosures is None
     said: dict[str, Any] = {"severity": severity, "category": category, "context": context}
     with kept_in(disclosures) as keep:
@@ -82,8 +73,7 @@ def revoke(
 
     Example: bonafides revoke YDFrPoEqkhHahgYnzO9ES4kH9fUNUtbvHpGp2QOZ3Yw
     """
-    agent = load_agent(as_name, url)
-    agent.counted = counted
+    agent = load_agent(as_name, url, counted=counted)
     tell_receipt(as_json, agent.revoke(event), f"{agent.name} takes back {event}")
 
 

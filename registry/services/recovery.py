@@ -46,13 +46,14 @@ class RecoveryBehindError(DependencyError):
 
 
 class LogForkedError(VerificationError):
-    """The database holds entries that the signed tree has not: the log is over.
+    """The database holds entries that the signed tree has not.
 
-    Nobody can take back either. Freeze it, and begin a new log under a new origin.
+    Where nothing of them was ever signed, restore a backup, which reads the published log. Where both were, the log is over: freeze
+    what readers know, and begin a new log under a new origin.
     """
 
     code = "log_forked"
-    title = "The log is over: its database and its signed tree are two histories"
+    title = "The database and the signed tree are two histories"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,5 +71,5 @@ class SharedChanges:
                 action()
             except DATABASE_FAILURES:  # told once each time; the next look is half a second away
                 _LOG.warning("what other processes changed of %s cannot be read now", topic)
-            except (BonafidesError, ValueError, TypeError, KeyError):  # a damaged row; other stores are still read
+            except BonafidesError:  # a damaged row, by whatever code its store has; other stores are still read
                 _LOG.exception("what other processes changed of %s cannot be read", topic)

@@ -21,7 +21,9 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import parse_json
+from did_methods.codec_errors import JsonError
 from registry.credentials.status_list import read_bits, write_bits
+from registry.errors import DependencyError
 from registry.limits import STATUS_LIST_ENTRIES, STATUS_LIST_FILLED, STATUSES_UNCONFIRMED_MS
 from registry.storage.engine import CHANGES, Database, is_storable
 from registry.storage.tables import STATUS_CHANGE, STATUS_ENTRY, STATUS_LIST
@@ -29,6 +31,13 @@ from registry.storage.upsert import add_row
 
 TOPIC = "status"
 _NAME_BYTES = 16
+
+
+class StatusRowError(DependencyError):
+    """A status list in the database cannot be read; what it says is not guessed."""
+
+    code = "status_list_damaged"
+    title = "A status list is damaged in the database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +371,17 @@ class StatusStore:
 
 
 def _shard(row: Any) -> Shard:
-    listed: Any = parse_json(row.messages.encode(), max_nodes=1_024)
-    kind = ListKind(row.issuer, row.purpose, row.size, tuple(listed))
+    """Parse a row.
+
+    Raises:
+        StatusRowError: ``status_list_damaged``.
+    """
+    try:
+        messages = parse_json(str(row.messages).encode(), max_nodes=1_024)
+    except JsonError as error:
+        raise StatusRowError(f"list {row.number}", number=row.number) from error
+    is_sound = isinstance(row.bits, bytes | memoryview) and len(row.bits) > 0 and row.size in range(1, 9)
+    if not is_sound or not isinstance(messages, list) or len(row.bits) % row.size:
+        raise StatusRowError(f"list {row.number}", number=row.number)
+    kind = ListKind(row.issuer, row.purpose, row.size, tuple(map(str, messages)))
     return Shard(row.number, row.name, kind, bytes(row.bits), row.changed_ms, row.revision)

@@ -115,6 +115,12 @@ ATTACKS: dict[str, tuple[Probe, str, str]] = {
         "INSERT INTO split_view SELECT zeroblob(32), origin, 1, zeroblob(9) FROM witnessed_log",
     ),
     # A status is this registry's word alone: fsck holds the lists against their history.
+    "a status list that is none": (
+        probe.status,
+        "refused status_list_damaged",
+        "UPDATE status_list SET messages = 'x'",
+    ),
+    "a status list without bits": (probe.status, "refused status_list_damaged", "UPDATE status_list SET bits = x''"),
     "a status taken back": (probe.status, "fsck status_list", "UPDATE status_list SET bits = zeroblob(length(bits))"),
     "a status list deleted": (probe.status, "fsck status_entry", "DELETE FROM status_list"),
     "a status's history": (probe.status, "fsck status_list", "UPDATE status_change SET value = 0"),

@@ -56,6 +56,29 @@ def test_a_report_is_disputed_and_ruled_on(shell: Shell, monkeypatch: pytest.Mon
     assert row["dispute"]["state"] == "dismissed"
 
 
+def test_whatever_one_signs_alone_can_be_counted(shell: Shell) -> None:
+    """Vouch, attestation, record, dispute, revocation: with --counted each takes the next number; without it none."""
+    alice = shell.agent("alice")
+    bob = shell.agent("bob", "--method", "key")
+    report = shell.json("report", alice, "--as", "bob.json")
+    first = shell.json("vouch", bob, "--as", "alice.json", "--counted")
+    events = [first["event"]] + [
+        shell.json(*arguments, "--as", "alice.json", "--counted")["event"]
+        for arguments in (
+            ("attest", "--runtime", "python"),
+            ("record", "--action", "payments.refund", "--resource", "invoice:42"),
+            ("dispute", report["event"]),
+            ("revoke", first["event"]),
+        )
+    ]
+    plain = shell.json("record", "--action", "payments.refund", "--resource", "invoice:43", "--as", "alice.json")
+    leaves = [shell.live.world.web.get(f"/v1/events/{one}").json["leaf"]["event"] for one in [*events, plain["event"]]]
+    counts = [one.get("sequence") for one in leaves]
+    assert counts[0] == {"number": 1}
+    assert counts[1:-1] == [{"number": n, "previous": before} for n, before in zip(range(2, 6), events, strict=False)]
+    assert counts[-1] is None
+
+
 def test_a_receipt_takes_two(shell: Shell, tmp_path: Path) -> None:
     """One offers, the other accepts if it holds the same record; another record is refused before anything is sent."""
     shell.agent("alice")

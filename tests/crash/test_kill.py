@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from did_methods.codec import parse_json_object
@@ -23,10 +26,16 @@ from registry.adapters.key_file import load_key_ring
 from registry.adapters.system_clock import SystemClock
 from registry.bootstrap import open_registry
 from registry.cli.main import run
+from registry.client.offline import Trust, verify_file
+from registry.log.note import parse_note_key
+from registry.log.witness import claimed_checkpoint
+from registry.log.witness_policy import parse_policy
 from tests.crash.checker import Checker
 from tests.crash.load import Load
 from tests.crash.process import ServerProcess, settings_of
 from tests.support.actor import Actor
+from tests.support.publication import wait_for
+from tests.support.witnesses import StrictWitness, made_up_witness
 
 SEED = 2026
 ROUNDS = (("single", "batch", "reader"), ("batch", "epoch"), ("single", "epoch", "epoch"), ("batch", "batch", "reader"))
@@ -36,14 +45,26 @@ def _operator(data: Path, origin: str) -> Actor:
     return Actor.of_ring(load_key_ring(data / "keys" / "operator-agent.json"), SystemClock(), origin)
 
 
-def _kill_under_load(data: Path, *, kills: int, agents: int) -> tuple[Checker, Load]:
-    """Kill and restart a registry so often; everything is checked after each kill."""
+def _has_checkpoint(url: str) -> bool:
+    return httpx.get(f"{url}/checkpoint", trust_env=False).is_success
+
+
+def _kill_under_load(
+    data: Path,
+    *,
+    kills: int,
+    agents: int,
+    options: Sequence[str] = (),
+    look: Callable[[Checker], None] = lambda _: None,
+) -> tuple[Checker, Load]:
+    """Kill and restart a registry so often; everything is checked after each kill, and `look` looks too."""
     draw = random.Random(SEED)
     checker, load = Checker(), Load()
     for turn in range(kills):
-        server = ServerProcess(data)
+        server = ServerProcess(data, options=options)
         try:
             url = server.wait_until_serving()
+            wait_for(partial(_has_checkpoint, url))
             if not load.actors:
                 load.prepare(url, _operator(data, _origin_of(url)), agents=agents)
             load.send_again(url)
@@ -55,6 +76,7 @@ def _kill_under_load(data: Path, *, kills: int, agents: int) -> tuple[Checker, L
                 server.kill()
         assert not load.failures, load.failures[:3]
         checker.check(data, load)
+        look(checker)
     return checker, load
 
 
@@ -64,9 +86,11 @@ def _origin_of(url: str) -> str:
     return str(Transport(url).get("/log.json")["origin"])
 
 
-def _check_at_the_end(data: Path, checker: Checker, load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+def _check_at_the_end(
+    data: Path, checker: Checker, load: Load, capsys: pytest.CaptureFixture[str], options: Sequence[str] = ()
+) -> None:
     """What was never answered can still be sent, and an audit over HTTP finds nothing."""
-    server = ServerProcess(data)
+    server = ServerProcess(data, options=options)
     try:
         url = server.wait_until_serving()
         load.send_again(url)
@@ -94,6 +118,44 @@ def test_two_hundred_kills_under_load(tmp_path: Path, capsys: pytest.CaptureFixt
     """200 kills among single events, batches, epochs and snapshots lose nothing that was acknowledged."""
     checker, load = _kill_under_load(tmp_path / "data", kills=200, agents=100)
     _check_at_the_end(tmp_path / "data", checker, load, capsys)
+
+
+def _kill_while_publishing(folder: Path, capsys: pytest.CaptureFixture[str], *, kills: int, witnessed: bool) -> None:
+    """Kill a registry that writes a folder of tiles; after each kill all that the folder's checkpoint names is there.
+
+    With a witness, that checkpoint bears its cosignature, and the witness has never been asked for another history.
+    """
+    data, tiles, kept, sizes = folder / "data", folder / "tiles", StrictWitness(), []
+    with made_up_witness(kept.reply) as witness:
+        witness.monitored = kept.monitored
+        policy, options = folder / "policy", ["--tiles", str(tiles)]
+        policy.write_text(f"witness W {witness.cosigner.key.to_text()} {witness.url}\nquorum W\n")
+        options += ["--witness-policy", str(policy)] if witnessed else []
+
+        def look(checker: Checker) -> None:
+            assert checker.state.head.genesis is not None
+            key = parse_note_key(checker.state.head.genesis.log_key)
+            trust = Trust(key=key, policy=parse_policy(policy.read_bytes()) if witnessed else None)
+            found = verify_file(tiles, trust)
+            assert found.size <= len(checker.hashes), "more is published than there is"
+            assert found.size >= (sizes or [0])[-1], "a smaller checkpoint took the place of a larger one"
+            head = claimed_checkpoint((tiles / "checkpoint").read_bytes())
+            assert checker.roots[head.size] == head.root_hash
+            assert kept.newest.size >= found.size or not witnessed
+            sizes.append(found.size)
+
+        checker, load = _kill_under_load(data, kills=kills, agents=12, options=options, look=look)
+        _check_at_the_end(data, checker, load, capsys, options)
+        look(checker)
+    assert not kept.refusals
+    assert len(set(sizes)) > kills // 2, "hardly anything was published: the load was none"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("witnessed", [False, True], ids=["folder", "folder and witness"])
+def test_kills_while_tiles_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, witnessed: bool) -> None:
+    """Thirty kills: what is published is whole, only grows, and is what was cosigned."""
+    _kill_while_publishing(tmp_path, capsys, kills=30, witnessed=witnessed)
 
 
 def _kill_first_starts(folder: Path, *, kills: int) -> None:

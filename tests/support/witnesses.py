@@ -11,10 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from did_methods.keys import SigningKey
 from registry.log.checkpoint import Checkpoint, parse_checkpoint, sign_checkpoint
-from registry.log.cosignature import Cosigner, cosign
+from registry.log.cosignature import Cosigner, append_lines, cosign
 from registry.log.merkle import EMPTY_ROOT
-from registry.log.note import NoteKey, parse_note
-from registry.log.witness import AddCheckpoint, encode_add_checkpoint, parse_add_checkpoint
+from registry.log.note import NoteKey, parse_note, parse_signature_lines
+from registry.log.witness import (
+    AddCheckpoint,
+    CosignedHead,
+    WitnessConflictError,
+    WitnessProofError,
+    check_growth,
+    claimed_checkpoint,
+    encode_add_checkpoint,
+    parse_add_checkpoint,
+)
 from tests.log.naive_tree import NaiveTree, naive_leaves
 
 ORIGIN = "log.example/1"
@@ -116,6 +125,43 @@ class MadeUpWitness:
 def willing(witness: MadeUpWitness, body: bytes, _number: int) -> Reply:
     """Cosign anything."""
     return Reply(body=witness.line(body))
+
+
+@dataclass(slots=True)
+class StrictWitness:
+    """What an honest witness remembers of one log; `reply` and `monitored` are for a `MadeUpWitness`.
+
+    Attributes:
+        newest: what it cosigned last.
+        note: that, with its cosignature; empty before the first.
+        refusals: histories that do not follow from it.
+    """
+
+    newest: CosignedHead = field(default_factory=lambda: CosignedHead(0, b""))
+    note: bytes = b""
+    refusals: list[str] = field(default_factory=list)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def reply(self, witness: MadeUpWitness, body: bytes, _number: int) -> Reply:
+        """Cosign what grew out of what was cosigned before."""
+        request = parse_add_checkpoint(body)
+        head = claimed_checkpoint(request.note)
+        with self._mutex:
+            try:
+                check_growth(request, head, cosigned=self.newest)
+            except WitnessConflictError:
+                return Reply(409, f"{self.newest.size}\n".encode(), "text/x.tlog.size")
+            except WitnessProofError as error:
+                self.refusals.append(str(error))
+                return Reply(422)
+            line = witness.line(body)
+            self.newest = CosignedHead(head.size, head.root_hash)
+            self.note = append_lines(request.note, parse_signature_lines(line))
+        return Reply(body=line)
+
+    def monitored(self, _path: str) -> Reply:
+        """Show what was cosigned last."""
+        return Reply(body=self.note) if self.note else Reply(404)
 
 
 @contextmanager
