@@ -134,7 +134,7 @@ def test_private_files_are_private(tmp_path: Path) -> None:
     with open_world(tmp_path, on_disk=True):
         pass
     keys = sorted((tmp_path / "keys").glob("*.json"))
-    assert len(keys) == 8
+    assert len(keys) == 9
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     keys[0].chmod(0o644)
