@@ -22,6 +22,7 @@ from registry.log.tile import TILE_WIDTH, TileContentError, entries_path, tile_h
 AHEAD: Final = 4
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
+_DAMAGED: Final = "stored_entry_corrupt"
 _NO_COPIES: Final = {"Cache-Control": "no-cache"}  # a copy that a cache may keep is older than the checkpoint
 _LENGTH_BYTES: Final = 2
 _PAGE: Final = 100
@@ -160,7 +161,9 @@ class LogReader:
             raise
 
     def did_file(self, path: str) -> bytes | None:
-        """Return a file of a hosted DID as it is now, None where nothing is served; one that is far too large is empty.
+        """Return a file of a hosted DID as it is now; None where nothing is served, or by its own word some of it is lost.
+
+        One that is far too large is empty.
 
         Raises:
             RegistryError: as `Transport.get_answer`; a registry that cannot answer now has withheld nothing yet.
@@ -168,7 +171,7 @@ class LogReader:
         try:
             return self._transport.get_answer(path, headers=_NO_COPIES).body
         except RegistryRefusedError as error:
-            if error.status in (_NOT_FOUND, _GONE):
+            if error.status in (_NOT_FOUND, _GONE) or error.problem_code == _DAMAGED:
                 return None
             raise
         except RegistryAnswerError:

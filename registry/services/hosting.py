@@ -34,7 +34,7 @@ from registry.limits import RESOLUTION_TTL_MOST_MS, WEBVH_LOG_ENTRIES
 from registry.log.entry import parse_leaf
 from registry.services.sequencer import Sequencer
 from registry.services.submission import Accepted, Submission
-from registry.storage.log import LogStore
+from registry.storage.log import LogStore, StoredEntryError
 
 _NUMBER = re.compile(r"([1-9][0-9]{0,8})-")
 
@@ -219,13 +219,16 @@ class HostingService:
 
         Raises:
             DidNotPublishedError: ``did_not_published``.
+            StoredEntryError: ``stored_entry_corrupt``, an entry is missing among the stored ones.
         """
         first, state = self._at(path)
         if is_held(state.version_id):
             return HostedFile(b"", state.version_id, _lifetime_s(state))
         entries = [one for one in self._store.did_entries(first) if one.kind == OPERATION]
-        # What is stored may be one entry ahead of what is folded.
-        version = str(parse_leaf(entries[-1].data).event["versionId"])
+        version = str(parse_leaf(entries[-1].data).event["versionId"]) if entries else ""
+        # Versions count from 1; what is stored may be one entry ahead of what is folded.
+        if version.partition("-")[0] != str(len(entries)) or len(entries) < state.version_number:
+            raise StoredEntryError("the stored entries of a hosted DID are not all there")
         return HostedFile(b"".join(log_line(one.data) for one in entries), version, _lifetime_s(state))
 
     def witness_file(self, path: str, _is_held: Held = _nothing) -> HostedFile:

@@ -59,7 +59,7 @@ class SignedTwiceError(DependencyError):
 
 
 class StoredEntryError(DependencyError):
-    """A stored entry does not hash to what the tree holds."""
+    """A stored entry does not hash to what the tree holds, or is missing among those of a hosted DID."""
 
     code = "stored_entry_corrupt"
     title = "A stored log entry is damaged"

@@ -142,6 +142,7 @@ CASES: dict[str, tuple[Tamper, str, str]] = {
     "party: inserted": (
         _run("INSERT INTO party SELECT did, 999, seq FROM party WHERE did LIKE 'did:key:%' AND count = 20"), CAUGHT, "chain_differs",
     ),
+    "did_entry: deleted": (_run("DELETE FROM did_entry WHERE seq = 1"), CAUGHT, "did_log_missing"),
     "tile: edited": (_run("UPDATE tile SET data = zeroblob(length(data))"), CAUGHT, "tile_mismatch"),
     "tile: deleted": (_run("DELETE FROM tile"), REFUSED, "tile_malformed"),
     "head: smaller": (_run("UPDATE head SET size = size - 3"), CAUGHT, "standing_stale"),
@@ -166,7 +167,7 @@ CASES: dict[str, tuple[Tamper, str, str]] = {
 
 
 # One of each table and of each outcome is tried every day, the others with --full.
-DAILY = {"entry: edited with its hash", "entry: reordered", "entry: deleted", "party: deleted", "tile: edited",
+DAILY = {"entry: edited with its hash", "entry: reordered", "entry: deleted", "party: deleted", "did_entry: deleted", "tile: edited",
          "head: smaller", "head: deleted", "signed: newest edited", "snapshot: edited", "snapshot: deleted"}  # fmt: skip
 
 
