@@ -8,8 +8,8 @@ Spec: FORMATS "Leaf"; specs/audit.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from did_methods.canonical import canonicalize
 from did_methods.codec import base64url_encode
@@ -20,31 +20,43 @@ from registry.history.records import ChainHead
 from registry.history.state import LogState
 from registry.log.entry import parse_leaf
 
+Ask: TypeAlias = Callable[[int | None], Mapping[str, Any] | None]
+"""Gives the answer of ``/v1/agents/{did}/events`` below a count, or from the newest entry on; None where no agent is known."""
 
-def compare_chain(state: LogState, did: str, page: Mapping[str, Any] | None) -> Finding | None:
-    """Compare the newest entries that the registry shows of an agent with the log; None where they agree.
+
+def compare_chain(state: LogState, did: str, ask: Ask, *, pages: int = 1) -> Finding | None:
+    """Compare what the registry shows of an agent's entries with the log, newest first; None where they agree.
 
     Args:
         state: the fold; entries behind it are not judged.
         did: the agent, by the DID under which it first came.
-        page: an answer of ``/v1/agents/{did}/events``, newest first; None where the registry knows no such agent.
+        ask: asked for one page after the other.
+        pages: how many at most.
     """
-    rows = None if page is None else page.get("events")
-    if page is None or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        return make_finding("chain_differs", "nothing is shown", did=did)
     expected: ChainHead | None = state.tables.chains[did]
-    newer = [row for row in rows if isinstance(row.get("index"), int) and row["index"] >= state.head.size]
-    if newer and len(newer) == len(rows):
-        return None  # it was so busy meanwhile that nothing of what the log had then is on the page
-    for row in rows[len(newer) :]:
+    before: int | None = None
+    for _ in range(pages):
+        page = ask(before)
+        rows = None if page is None else page.get("events")
+        if page is None or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            return make_finding("chain_differs", "nothing is shown", did=did)
+        newer = [row for row in rows if isinstance(row.get("index"), int) and row["index"] >= state.head.size]
+        if before is None and newer and len(newer) == len(rows):
+            return None  # it was so busy meanwhile that nothing of what the log had then is on the page
+        for row in rows[len(newer) :]:
+            if expected is None:
+                return make_finding("chain_differs", "more is shown", did=did, found=row.get("index"))
+            found, previous = _compare_row(did, expected, row)
+            if found is not None:
+                return found
+            expected = previous
         if expected is None:
-            return make_finding("chain_differs", "more is shown", did=did, found=row.get("index"))
-        found, before = _compare_row(did, expected, row)
-        if found is not None:
-            return found
-        expected = before
-    if expected is not None and page.get("next") is None:
-        return make_finding("chain_differs", "it ends early", index=expected.index, did=did, expected=expected.index)
+            return None
+        if page.get("next") is None or len(newer) == len(rows):
+            return make_finding(
+                "chain_differs", "it ends early", index=expected.index, did=did, expected=expected.index
+            )
+        before = expected.count + 1
     return None
 
 

@@ -68,8 +68,8 @@ class LogReader(Protocol):
         """Return what the registry says of an agent's standing now, None where it does not know the agent."""
         ...
 
-    def events(self, did: str) -> dict[str, Any] | None:
-        """Return what the registry shows of an agent's newest entries, None where it does not know the agent."""
+    def events(self, did: str, before: int | None) -> dict[str, Any] | None:
+        """Return what the registry shows of an agent's entries below a count, or of its newest ones; None for no such agent."""
         ...
 
     def did_file(self, path: str) -> bytes | None:

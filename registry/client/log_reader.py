@@ -26,7 +26,7 @@ _DAMAGED: Final = "stored_entry_corrupt"
 _NO_COPIES: Final = {"Cache-Control": "no-cache"}  # a copy that a cache may keep is older than the checkpoint
 _LENGTH_BYTES: Final = 2
 _PAGE: Final = 100
-_EVENTS: Final = 20
+_NEWEST: Final = 20
 _MORE_THAN_LOGGED: Final = 10_000
 
 
@@ -144,13 +144,15 @@ class LogReader:
         """
         return self._known(f"/v1/agents/{did_segment(did)}/standing", context=context)
 
-    def events(self, did: str) -> dict[str, Any] | None:
-        """Return what the registry shows of an agent's newest entries, None where it does not know the agent.
+    def events(self, did: str, before: int | None) -> dict[str, Any] | None:
+        """Return what the registry shows of an agent's entries below a count, or of its newest ones; None for no such agent.
 
         Raises:
             RegistryError: as `Transport.get`.
         """
-        return self._known(f"/v1/agents/{did_segment(did)}/events", limit=_EVENTS)
+        return self._known(
+            f"/v1/agents/{did_segment(did)}/events", before=before, limit=_NEWEST if before is None else _PAGE
+        )
 
     def _known(self, path: str, **query: str | int | None) -> dict[str, Any] | None:
         try:

@@ -1,4 +1,4 @@
-"""The part of an audit that asks for the newest entries of every agent and holds them against its chain.
+"""The part of an audit that asks for the newest entries of every agent, and for more of some, and holds them against their chains.
 
 Spec: specs/audit.md.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import SystemRandom
 from typing import Final
 
@@ -17,6 +18,10 @@ from registry.history.state import LogState
 
 CHAINS: Final = 10_000
 """Chains compared in one audit; where there are more agents, as many are drawn that the registry cannot foresee."""
+FOLLOWED: Final = 16
+"""Chains that are followed back further than their newest entries, drawn in the same way."""
+PAGES: Final = 11
+"""So far: 20 entries, then ten pages of a hundred."""
 _AT_ONCE: Final = 8
 
 
@@ -33,9 +38,13 @@ def compare_chains(reader: LogReader, state: LogState, progress: Callable[[int, 
     if len(agents) > CHAINS:
         findings.append(make_finding("chains_sampled", expected=len(agents), found=CHAINS))
         agents = SystemRandom().sample(agents, CHAINS)
+    followed = set(SystemRandom().sample(agents, min(len(agents), FOLLOWED)))
+
+    def compare(did: str) -> Finding | None:
+        return compare_chain(state, did, partial(reader.events, did), pages=PAGES if did in followed else 1)
+
     with ThreadPoolExecutor(_AT_ONCE, "audit-chains") as pool:
-        for done, (did, page) in enumerate(zip(agents, pool.map(reader.events, agents), strict=True), 1):
+        for done, found in enumerate(pool.map(compare, agents), 1):
             progress(done, len(agents))
-            found = compare_chain(state, did, page)
             findings.extend([] if found is None else [found])
     return findings

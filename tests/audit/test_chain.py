@@ -51,7 +51,7 @@ def page_of(log: LogBuilder, limit: int = 20) -> Page:
 
 def judged(log: LogBuilder, page: Page | None) -> str | None:
     """Return what is wrong with a page."""
-    found = compare_chain(log.state, key_actor("alice").did, page)
+    found = compare_chain(log.state, key_actor("alice").did, lambda _before: page)
     assert found is None or found.code == "chain_differs"
     return None if found is None else found.detail
 
@@ -87,6 +87,32 @@ def test_whatever_is_not_the_chain_is_named(log: LogBuilder, change: Callable[[P
     page = page_of(log)
     change(page)
     assert judged(log, page) == detail
+
+
+@pytest.mark.parametrize(
+    ("at", "pages", "detail"), [(4, 1, None), (4, 3, "time"), (6, 3, "time"), (6, 2, None), (None, 9, None)]
+)
+def test_a_chain_is_followed_page_by_page(log: LogBuilder, at: int | None, pages: int, detail: str | None) -> None:
+    """An entry that is shown otherwise far back is found as far as the chain is followed, and no further."""
+    rows = page_of(log)["events"]
+    if at is not None:
+        rows[at]["time"] += 1
+
+    def ask(before: int | None) -> Page:
+        shown = [row for row in rows if before is None or row["count"] < before][:3]
+        return {"events": shown, "next": shown[-1]["count"] if shown and shown[-1]["count"] > 1 else None}
+
+    found = compare_chain(log.state, key_actor("alice").did, ask, pages=pages)
+    assert (None if found is None else found.detail) == detail
+
+
+def test_a_page_without_entries_ends_the_chain(log: LogBuilder) -> None:
+    """A registry that promises more and shows none is not asked for ever."""
+    first = page_of(log, limit=3)
+    empty: Page = {"events": [], "next": 1}
+    found = compare_chain(log.state, key_actor("alice").did, lambda before: empty if before else first, pages=9)
+    assert found is not None
+    assert found.detail == "it ends early"
 
 
 def test_an_agent_that_is_denied(log: LogBuilder) -> None:
