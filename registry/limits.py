@@ -527,6 +527,9 @@ DATABASE_CONNECT_S: Annotated[int, Limit("s", "for a connection to PostgreSQL, o
 DATABASE_IDLE_MS: Annotated[
     int, Limit("ms", "a process that stands still inside a transaction loses it, and another one goes on")
 ] = 5_000
+DATABASE_EPOCH_MS: Annotated[
+    int, Limit("ms", "the same for a turn in which an epoch is computed; other replicas refuse to write meanwhile")
+] = 60_000
 DATABASE_HELD_MS: Annotated[
     int, Limit("ms", "the same for a lock that is held while witnesses are asked or files are written")
 ] = 15_000

@@ -114,7 +114,7 @@ class Authority:
             )
             return [parse_statement(document)]
 
-        return Submission((), prepare=prepare)
+        return Submission((), prepare=prepare, slow=True)
 
     # ------------------------------------------------------------ agents' states
 

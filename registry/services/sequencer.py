@@ -251,7 +251,7 @@ class Sequencer:
     def _take_turn(self, turn: _Turn, group: Sequence[Submission]) -> None:
         """Place and store a group; when this returns, what it placed is durable."""
         self._tail.follow()  # most of it without holding anybody up
-        with self._store.sequencing() as connection:
+        with self._store.sequencing(slow=any(one.slow for one in group)) as connection:
             if connection is not None:
                 self._tail.follow(connection)
             turn.batch = Batch(self.state.draft(), self._now(), self.state.head.size)

@@ -65,12 +65,14 @@ class Submission:
         openings: sealed disclosures to keep beside them.
         together: all are accepted, one after the other, or none; else each stands for itself.
         prepare: for what depends on the state just before it, such as an epoch: makes the statements in the draft, or refuses.
+        slow: it may take long to make them.
     """
 
     statements: Sequence[Statement | VerifiedStatement]
     openings: Sequence[SealedOpening] = ()
     together: bool = True
     prepare: Callable[[Draft, int], Sequence[Statement | VerifiedStatement]] | None = None
+    slow: bool = False
     future: Future[list[Outcome]] = field(default_factory=Future)
 
     @property

@@ -174,8 +174,12 @@ class Database(Protocol):
         """
         ...
 
-    def sequencing(self) -> AbstractContextManager[Connection]:
-        """Run the transaction that appends to the log: `write_alone` under the log's own lock."""
+    def sequencing(self, *, slow: bool = False) -> AbstractContextManager[Connection]:
+        """Run the transaction that appends to the log: `write_alone` under the log's own lock.
+
+        Args:
+            slow: it may stand still for as long as computing an epoch takes.
+        """
         ...
 
     def exclusive(self, name: str) -> AbstractContextManager[None]:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from registry.limits import (
     DATABASE_CONNECT_S,
     DATABASE_CONNECTIONS,
+    DATABASE_EPOCH_MS,
     DATABASE_HELD_MS,
     DATABASE_IDLE_MS,
     DATABASE_LOCK_WAIT_MS,
@@ -98,9 +99,10 @@ class PostgresDatabase:
             yield connection
 
     @contextmanager
-    def sequencing(self) -> Iterator[Connection]:
+    def sequencing(self, *, slow: bool = False) -> Iterator[Connection]:
         """Run one transaction under the log's lock; see `Database.sequencing`."""
-        with self.write_alone(SEQUENCING) as connection:
+        with _transaction(self._writers, _WRITE_SLOWLY if slow else _WRITE) as connection:
+            _lock(connection, SEQUENCING)
             yield connection
 
     @contextmanager
@@ -186,6 +188,9 @@ def _begin(*, idle_ms: int, statement_ms: int, lock_ms: int, mode: str = "READ W
 
 
 _WRITE: Final = _begin(idle_ms=DATABASE_IDLE_MS, statement_ms=DATABASE_STATEMENT_MS, lock_ms=DATABASE_LOCK_WAIT_MS)
+_WRITE_SLOWLY: Final = _begin(
+    idle_ms=DATABASE_EPOCH_MS, statement_ms=DATABASE_STATEMENT_MS, lock_ms=DATABASE_LOCK_WAIT_MS
+)
 _HOLD: Final = _begin(idle_ms=DATABASE_HELD_MS, statement_ms=DATABASE_STATEMENT_MS, lock_ms=DATABASE_LOCK_WAIT_MS)
 _READ: Final = _begin(
     idle_ms=DATABASE_IDLE_MS, statement_ms=DATABASE_STATEMENT_MS, lock_ms=DATABASE_LOCK_WAIT_MS, mode="READ ONLY"

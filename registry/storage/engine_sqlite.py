@@ -126,7 +126,7 @@ class SqliteDatabase:
             yield connection
 
     @contextmanager
-    def sequencing(self) -> Iterator[Connection]:
+    def sequencing(self, *, slow: bool = False) -> Iterator[Connection]:  # noqa: ARG002 - nobody else waits
         """Run one transaction; see `Database.sequencing`."""
         with self.write() as connection:
             yield connection

@@ -114,9 +114,13 @@ class LogStore:
         """Whether other processes append to this log too."""
         return self._database.is_shared
 
-    def sequencing(self) -> AbstractContextManager[Connection | None]:
-        """Take the writer's turn: where others write too, a transaction that holds the log's lock; else None."""
-        return self._database.sequencing() if self._database.is_shared else nullcontext(None)
+    def sequencing(self, *, slow: bool = False) -> AbstractContextManager[Connection | None]:
+        """Take the writer's turn: where others write too, a transaction that holds the log's lock; else None.
+
+        Args:
+            slow: an epoch is to be computed in it.
+        """
+        return self._database.sequencing(slow=slow) if self._database.is_shared else nullcontext(None)
 
     def listen(self) -> Listener:
         """Listen for what other processes append."""

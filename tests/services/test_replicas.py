@@ -14,8 +14,11 @@ import pytest
 
 from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
+from registry.history.rules import preview_epoch
 from registry.history.snapshot import dump_state
+from registry.limits import DATABASE_IDLE_MS
 from registry.services.snapshot import LoadedState, Snapshots, load_state
+from registry.storage import engine_postgres
 from registry.storage.engine import CommitUnknownError, DatabaseUnavailableError
 from registry.storage.log import LogStore
 from tests.support.postgres import PostgresServer
@@ -152,6 +155,29 @@ def test_an_epoch_that_is_due_is_logged_once(two: Two, monkeypatch: pytest.Monke
     assert one.registry.state.head.epoch.number == number + 1  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("slow", [True, False])
+def test_an_epoch_may_take_longer_than_a_turn(two: Two, monkeypatch: pytest.MonkeyPatch, *, slow: bool) -> None:
+    """Its turn is not lost to the limit for processes that stand still; any other one that is as slow is."""
+    one, other = two
+    wait_for(same(one, other))
+    short = engine_postgres._WRITE.replace(f"= {DATABASE_IDLE_MS};", "= 200;")
+    assert short != engine_postgres._WRITE
+
+    def late(*arguments: Any, **named: Any) -> dict[str, Any]:
+        time.sleep(0.6)
+        return preview_epoch(*arguments, **named)
+
+    monkeypatch.setattr("registry.services.authority.preview_epoch", late)
+    submission = one.registry.authority.epoch_submission()
+    submission.slow = slow
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_postgres, "_WRITE", short)
+        failed = one.registry.sequencer.submit(submission).exception(20)
+    assert getattr(failed, "code", None) == (None if slow else "commit_failed")
+    wait_for(same(one, other))
+    check(other)
+
+
 def test_one_snapshot_is_enough_for_all(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both find one due; whoever comes second does not write the whole state again."""
     written: list[int] = []
@@ -210,9 +236,9 @@ def test_a_commit_whose_outcome_is_unknown_is_looked_up(
     sequencing, store, lost = LogStore.sequencing, one.registry.store, [1]
 
     @contextmanager
-    def losing(self: LogStore) -> Iterator[Any]:
+    def losing(self: LogStore, **named: bool) -> Iterator[Any]:
         if self is not store or not lost:
-            with sequencing(self) as connection:
+            with sequencing(self, **named) as connection:
                 yield connection
             return
         lost.pop()
