@@ -6,8 +6,9 @@
             open loop (goal: p99 at most 50 ms)
 *tiles*     a full tile, beside Starlette's plain file response of the same bytes (goal: 0.9)
 *postgres*  two replicas taking batches of 100 at once, beside bare group commits of the same rows through one connection
-            (goal: 0.25); and how long after a SIGKILL of the one that wrote the other acknowledges (goal: 1 s). The
-            server is the one that the tests use, with fsync on.
+            (goal: 0.25; specs/storage.md says why two cores cannot reach it), and the processor time of one event; and how
+            long after a SIGKILL of the one that wrote the other acknowledges (goal: 1 s). The server is the one that the
+            tests use, with fsync on.
 *restart*   with --large: a start on a log of so many entries (goal: 5 s for a million)
 
     scripts/bench_log.py [library single tiles postgres] [--events 8000] [--seconds 3] [--large 1000000]
@@ -37,6 +38,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 import httpx  # noqa: E402
 import orjson  # noqa: E402
 from bench import free_port, load_with, running  # noqa: E402
+from bench_cpu import cpu_s, processes  # noqa: E402
 from bench_ingest import send, sign  # noqa: E402
 from nacl.signing import VerifyKey  # noqa: E402
 
@@ -242,19 +244,34 @@ def postgres(events: int) -> dict[str, Any]:
             registrations, lines = sign(events, AGENTS, domain=domain)
             send(bases[0], registrations, batch=PG_GROUP, connections=1)
             time.sleep(1)
-            half = len(lines) // 2
-            began = time.perf_counter()
-            with ThreadPoolExecutor(2) as pool:
-                parts = zip(bases, (lines[:half], lines[half:]), strict=True)
-                list(pool.map(lambda one: send(one[0], one[1], batch=PG_GROUP, connections=2), parts))
-            seconds = time.perf_counter() - began
+            seconds, cpu = _both(bases, lines, [processes(str(port))[0] for port in ports], server.process.pid)
         commit = statistics.median(_bare_postgres(server, url, events) for _ in range(3))
         takeover = [_takeover(server, Path(name)) for _ in range(3)]
     ours = events / seconds
     return {
         "events_per_s": round(ours), "commit_per_s": round(commit), "ratio": round(ours / commit, 3), "goal": 0.25,
+        "cpu_us_per_event": cpu, "cores": os.cpu_count(),
         "takeover_s": sorted(round(one, 3) for one in takeover),
     }  # fmt: skip
+
+
+def _both(bases: Sequence[str], lines: Sequence[bytes], replicas: Sequence[int], server: int) -> tuple[float, Any]:
+    """Send half to each replica; return the seconds, and what each process spent of the processor for one event."""
+    half, spent = len(lines) // 2, {"replicas": 0.0, "server": 0.0, "client": 0.0}
+
+    def count(sign: int) -> None:
+        spent["replicas"] += sign * sum(cpu_s(one) for one in replicas)
+        spent["server"] += sign * cpu_s(server)
+        spent["client"] += sign * time.process_time()
+
+    count(-1)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        parts = zip(bases, (lines[:half], lines[half:]), strict=True)
+        list(pool.map(lambda one: send(one[0], one[1], batch=PG_GROUP, connections=2), parts))
+    seconds = time.perf_counter() - began
+    count(1)
+    return seconds, {name: round(one / len(lines) * 1e6) for name, one in spent.items()}
 
 
 def _bare_postgres(server: Any, url: str, events: int) -> float:
