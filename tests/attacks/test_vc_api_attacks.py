@@ -6,8 +6,10 @@ import asyncio
 import copy
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+import httpx
 import pytest
 
 from did_methods.canonical import canonicalize
@@ -16,12 +18,23 @@ from did_methods.key import key_signer
 from did_methods.keys import KeySigner, SigningKey
 from registry.api.workers import VerificationBusyError, Workers
 from registry.credentials.jose import sign_vc_jwt
-from registry.limits import CREDENTIAL_BODY_BYTES, PRESENTATION_BODY_BYTES
+from registry.limits import (
+    CREDENTIAL_BODY_BYTES,
+    PRESENTATION_BODY_BYTES,
+    VERIFICATIONS_AT_A_TIME,
+    VERIFICATIONS_WAITING,
+)
 from tests.support.registry import GATEWAY, OPERATOR, World, open_world
 from tests.support.vc_api import V2, Party, credential, issue, verify, verify_presentation
 
 MALLORY, VICTIM = Party.named("mallory"), Party.named("victim")
 MARK = "zzMARKzz"
+LOCAL = "http://registry.localhost:8000"
+DECISION = {
+    "subject": {"type": "agent", "id": "did:key:z6Mk"},
+    "action": {"name": "a.read"},
+    "resource": {"type": "t", "id": "1"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -276,27 +289,44 @@ def test_a_flood_of_verifications_is_told_to_come_back() -> None:
 
 
 def test_decisions_go_on_while_verifications_wait(desk: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever fills the threads of this door fills no other: a decision is answered while all of them hang."""
-    api = desk.app.state.api
-    gate = threading.Event()
-    monkeypatch.setattr(desk.registry.credentials, "verify", lambda *_a, **_k: gate.wait(20) and None)
-    before = threading.active_count()
+    """All threads of the verify doors hang and their queue is full: over HTTP a decision is made, kept and found meanwhile."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(*_arguments: Any, **_options: Any) -> None:
+        begun.release()
+        if not gate.wait(20):
+            gate.set()  # whoever waited for this has waited long enough to be noticed
+        raise VerificationBusyError
+
+    monkeypatch.setattr(desk.registry.credentials, "verify", hang)
+    monkeypatch.setattr(desk.registry.presentations, "verify", hang)
+    places = VERIFICATIONS_AT_A_TIME + VERIFICATIONS_WAITING
+
+    async def send(method: str, path: str, *, source: str = "127.0.0.1", **more: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(desk.app, client=(source, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=None) as client:
+            return await client.request(method, path, **more)
 
     async def ask() -> None:
-        hanging = [
-            asyncio.ensure_future(api.verification_workers.run(f"s{n}", lambda: gate.wait(20))) for n in range(12)
+        verifying = [
+            asyncio.ensure_future(
+                send("POST", f"/{kind}s/verify", source=f"198.51.100.{n}", json={f"verifiable{kind.title()}": {}})
+            )
+            for n in range(places)
+            for kind in ("credential", "presentation")
         ]
-        await asyncio.sleep(0.05)
-        _, decision = api.registry.decisions.decide(
-            b'{"subject": {"type": "agent", "id": "did:key:z6Mk"}, "action": {"name": "a.read"},'
-            b' "resource": {"type": "t", "id": "1"}}'
-        )
-        assert decision.decision is False
+        for one in islice(asyncio.as_completed(verifying), places):
+            assert (await one).status_code == 503, "more than there is place for"
+        for _ in range(VERIFICATIONS_AT_A_TIME):
+            await asyncio.to_thread(begun.acquire)
+        decided = await send("POST", "/access/v1/evaluation", headers=GATEWAY, json=DECISION)
+        found = await send("GET", f"/v1/decisions/{decided.json()['context']['evaluation_id']}", headers=GATEWAY)
+        assert (decided.status_code, found.status_code) == (200, 200)
+        assert sum(one.done() for one in verifying) == places, "the decision waited for verifications"
         gate.set()
-        await asyncio.gather(*hanging)
+        assert {answer.status_code for answer in await asyncio.gather(*verifying)} == {503}
 
     asyncio.run(ask())
-    assert threading.active_count() <= before + 5
 
 
 @pytest.mark.parametrize("path", ["/credentials/verify", "/presentations/verify"])
