@@ -30,12 +30,14 @@ class _Note:
         answer: media type of the answer.
         query: names of query parameters.
         caller: ``anybody``, ``gateway`` or ``operator``.
+        verdict: 200 and 400 both say whether a document verifies; 400 may also be a problem.
     """
 
     body: str = ""
     answer: str = _JSON
     query: tuple[str, ...] = ()
     caller: str = "anybody"
+    verdict: bool = False
 
 
 _RESOLUTION_OPTIONS: Final = ("versionId", "versionTime", "versionNumber", "service", "relativeRef")
@@ -60,8 +62,8 @@ _NOTES: Final[dict[tuple[str, str], _Note]] = {
     ("get", "/contexts/bonafides/v1"): _Note(answer="application/ld+json"),
     ("post", "/credentials/issue"): _Note(body=_JSON, caller="operator"),
     ("post", "/issuers/{suite}/credentials/issue"): _Note(body=_JSON, caller="operator"),
-    ("post", "/credentials/verify"): _Note(body=_JSON),
-    ("post", "/presentations/verify"): _Note(body=_JSON),
+    ("post", "/credentials/verify"): _Note(body=_JSON, verdict=True),
+    ("post", "/presentations/verify"): _Note(body=_JSON, verdict=True),
     ("get", "/v1/gateways"): _Note(caller="operator"),
     ("post", "/v1/gateways"): _Note(body=_JSON, caller="operator"),
     ("delete", "/v1/gateways/{name}"): _Note(caller="operator"),
@@ -104,6 +106,26 @@ _PROBLEM_SCHEMA: Final[dict[str, Any]] = {
         "params": {"type": "object"},
     },
 }
+_VERDICT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "How a document verified. Programs branch on verified; options of the request ask for more members.",
+    "required": ["verified", "checks", "warnings", "errors"],
+    "properties": {
+        "verified": {"type": "boolean"},
+        "checks": {"type": "array", "items": {"type": "string"}},
+        "warnings": {"type": "array", "items": {"type": "string"}},
+        "errors": {"type": "array", "items": {"type": "string"}},
+        "problemDetails": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "title"],
+                "properties": _PROBLEM_SCHEMA["properties"],
+            },
+        },
+    },
+}
+_VERDICT: Final = {"schema": {"$ref": "#/components/schemas/Verdict"}}
 
 
 def describe_api(app: FastAPI) -> dict[str, Any]:
@@ -122,7 +144,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             _complete(operation, path, _NOTES.get((method, path), _Note()))
     document["components"] = {
-        "schemas": {"Problem": _PROBLEM_SCHEMA},
+        "schemas": {"Problem": _PROBLEM_SCHEMA, "Verdict": _VERDICT_SCHEMA},
         "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
     }
     return document
@@ -139,10 +161,11 @@ def _complete(operation: dict[str, Any], path: str, note: _Note) -> None:
         operation["requestBody"] = {"required": True, "content": {note.body: {}}}
     good = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
     for answer in good.values():
-        answer["content"] = {note.answer: {}}
-    problem = {"$ref": "#/components/schemas/Problem"}
-    refusal = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
-    operation["responses"] = good | {"default": refusal}
+        answer["content"] = {note.answer: _VERDICT if note.verdict else {}}
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refusal = {"description": "A problem", "content": problem}
+    unverified = {"description": "It does not verify, or a problem", "content": {_JSON: _VERDICT} | problem}
+    operation["responses"] = good | ({"400": unverified} if note.verdict else {}) | {"default": refusal}
     if note.caller != "anybody":
         operation["security"] = [{"bearer": []}]
         operation["description"] = f"{operation['description']}\n\nCaller: {note.caller}."

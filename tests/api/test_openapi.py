@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
 
 from did_methods.codec import parse_json_object
 from tests.support.registry import World
+from tests.support.vc_api import Party, credential
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +47,27 @@ def test_every_door_that_needs_a_key_says_so(reading: World) -> None:
             target += "?after=x" if path.endswith("/stream") else ""  # else it would never end
             answer = reading.web.send(method.upper(), target, headers={"content-type": "application/json"})
             assert (answer.status == 401) == ("security" in operation), (method, path, answer.status)
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "media_type"),
+    [
+        (Party.named("issuer").credential(), 200, "application/json"),
+        (credential("did:key:z6Mk"), 400, "application/json"),
+        (None, 400, "application/problem+json"),
+    ],
+)
+def test_answers_of_the_doors_that_verify_are_the_described_ones(
+    reading: World, document: dict[str, Any] | None, status: int, media_type: str
+) -> None:
+    """200 and 400 with a verdict, and 400 with a problem, each hold to the schema of their media type."""
+    body = {} if document is None else {"verifiableCredential": document}
+    answer = reading.web.post("/credentials/verify", body)
+    assert (answer.status, answer.headers["content-type"]) == (status, media_type)
+    described = reading.web.get("/openapi.json").json
+    content = described["paths"]["/credentials/verify"]["post"]["responses"][str(status)]["content"][media_type]
+    schemas = {"components": described["components"]}
+    jsonschema.Draft202012Validator(content["schema"] | schemas).validate(answer.json)
 
 
 def test_every_address_of_the_page_exists(reading: World) -> None:
