@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     LargeBinary,
     and_,
-    bindparam,
     cast,
     delete,
     func,
@@ -35,6 +34,7 @@ from registry.storage.tables import STATE, STATE_ENTRY, STATE_SIGNED, STATE_TILE
 from registry.storage.upsert import put_row
 
 _HASH = 32
+_KEYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +261,17 @@ def _state_row(one: StateRecord, covers: int) -> tuple[Any, ...]:
 
 
 def _forget_outdated(connection: Connection, keys: Sequence[bytes], *, kept_from: int) -> None:
-    """Let the versions of these subjects go that no entry from `kept_from` on rests on."""
-    if not keys:
-        return
-    older = STATE.alias("older")
-    newest_kept = select(func.max(older.c.covers)).where(
-        older.c.key == bindparam("changed"), older.c.covers <= literal(kept_from, BigInteger)
+    """Let the states go that no entry from `kept_from` on rests on; many keys at once, for each journey has its price."""
+    # Not by the newest version's number: PostgreSQL would look for that along the index of all subjects' versions.
+    newer = STATE.alias("newer")
+    is_replaced = (
+        select(newer.c.key)
+        .where(newer.c.key == STATE.c.key, newer.c.covers > STATE.c.covers)
+        .where(newer.c.covers <= literal(kept_from, BigInteger))
+        .exists()
     )
-    outdated = STATE.c.key == bindparam("changed"), STATE.c.covers < newest_kept.scalar_subquery()
-    connection.execute(delete(STATE).where(*outdated), [{"changed": key} for key in keys])
+    for at in range(0, len(keys), _KEYS_AT_ONCE):
+        connection.execute(delete(STATE).where(STATE.c.key.in_(keys[at : at + _KEYS_AT_ONCE]), is_replaced))
 
 
 def _grow_tiles(connection: Connection, tiles: Mapping[TileId, bytes]) -> None:
