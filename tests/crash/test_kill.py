@@ -107,9 +107,9 @@ def _check_at_the_end(
     assert checker.state.head.epoch.number > 5
 
 
-def test_twenty_kills_under_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """20 kills among single events, batches, epochs and snapshots lose nothing that was acknowledged."""
-    checker, load = _kill_under_load(tmp_path / "data", kills=20, agents=12)
+def test_ten_kills_under_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """10 kills among single events, batches, epochs and snapshots lose nothing that was acknowledged."""
+    checker, load = _kill_under_load(tmp_path / "data", kills=10, agents=12)
     _check_at_the_end(tmp_path / "data", checker, load, capsys)
 
 
