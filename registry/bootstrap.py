@@ -207,7 +207,14 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         agents=AgentService(
             sequencer=sequencer, store=store, challenges=challenges, clock=clock, observations=observations
         ),
-        events=_events(sequencer, authority, clock, hosting, observations, erasure_room),
+        events=EventService(
+            sequencer=sequencer,
+            authority=authority,
+            clock=clock,
+            hosting=hosting,
+            observations=observations,
+            openings=erasure_room.openings,
+        ),
         decisions=_decisions(sequencer, pack, clock, challenges.at_hand(), observations, credential_room.statuses),
         recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),
@@ -226,24 +233,6 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         erasure_room=erasure_room,
         witnessing=room.witnessing,
         state_map=open_state_map(settings, room, database, clock),
-    )
-
-
-def _events(
-    sequencer: Sequencer,
-    authority: Authority,
-    clock: Clock,
-    hosting: HostingService,
-    observations: ObservationService,
-    room: ErasureRoom,
-) -> EventService:
-    return EventService(
-        sequencer=sequencer,
-        authority=authority,
-        clock=clock,
-        hosting=hosting,
-        observations=observations,
-        openings=room.openings,
     )
 
 

@@ -29,16 +29,6 @@ from tests.support.logs import Actor, LogBuilder, key_actor
 ELSEWHERE = "agents.example.com:alice"
 
 
-@pytest.fixture
-def log() -> LogBuilder:
-    """A log with a root that has a voice."""
-    made = LogBuilder().open(key_actor("root-agent"))
-    made.agent("root-agent")
-    made.epoch()
-    made.wait()
-    return made
-
-
 def _hosted(log: LogBuilder, name: str) -> Actor:
     actor = log.agent(name, hosted=True)
     log.wait()

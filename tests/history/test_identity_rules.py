@@ -37,16 +37,6 @@ from tests.support.webvh_cases import IDENTITY_KEY
 ELSEWHERE = "agents.example.com:alice"
 
 
-@pytest.fixture
-def log() -> LogBuilder:
-    """A log with a root that has a voice and a hosted agent, alice."""
-    made = LogBuilder().open(key_actor("root-agent"))
-    made.agent("root-agent")
-    made.epoch()
-    made.wait()
-    return made
-
-
 def _hosted(log: LogBuilder, name: str) -> Actor:
     actor = log.agent(name, hosted=True)
     log.wait()
