@@ -143,7 +143,7 @@ class Registry:
         self.observations.close()
         self.credential_room.close()
         self.resolution.close()
-        self.snapshots.save()
+        self.snapshots.save_at_end()
         self.database.close()
 
     def _epoch_if_due(self) -> None:

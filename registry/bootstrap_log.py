@@ -68,7 +68,7 @@ def _open_log(settings: Settings, clock: Clock, database: Database, store: LogSt
     size, _ = store.head()
     fresh, edge = size == 0, _edge(store, size)
     rings, first = make_first_keys(settings, clock) if fresh else (load_registry_keys(settings.keys_dir), None)
-    loaded = load_state(store, size)
+    loaded = load_state(store, size, noting=True)
     state = loaded.state
     budgets = restore_budgets(store, size=size, now_ms=clock.now_ms())
     log_clock = LogClock(clock, newest_ms=lambda: state.head.last_time_ms)

@@ -9,7 +9,7 @@
             (goal: 0.25; specs/storage.md says why two cores cannot reach it), and the processor time of one event; and how
             long after a SIGKILL of the one that wrote the other acknowledges (goal: 1 s). The server is the one that the
             tests use, with fsync on.
-*restart*   with --large: a start on a log of so many entries (goal: 5 s for a million)
+*restart*   with --large: starts on logs of so many entries (`bench_restart.py`; goal: 5 s for a million)
 
     scripts/bench_log.py [library single tiles postgres] [--events 8000] [--seconds 3] [--large 1000000]
 """
@@ -40,6 +40,7 @@ import orjson  # noqa: E402
 from bench import free_port, load_with, running  # noqa: E402
 from bench_cpu import cpu_s, processes  # noqa: E402
 from bench_ingest import send, sign  # noqa: E402
+from bench_restart import measure as restart  # noqa: E402
 from nacl.signing import VerifyKey  # noqa: E402
 
 from did_methods.canonical import canonicalize  # noqa: E402
@@ -346,30 +347,6 @@ def _until_killed(url: str, lines: Sequence[bytes]) -> None:
             return
 
 
-# ---------------------------------------------------------------- restart
-
-
-def restart(entries: int) -> dict[str, Any]:
-    """Begin a log of so many entries in this process, stop, and time the next start."""
-    with tempfile.TemporaryDirectory(prefix="bonafides-bench-") as name:
-        settings = load_settings({"data_dir": Path(name), "profile": "replay", "dev": "1"}, {})
-        registry = open_registry(settings)
-        registry.start()
-        # Every pair of agents, both ways round: more agents than that are not needed for so many entries.
-        agents = max(50, int((entries * 1.1) ** 0.5) + 2)
-        registrations, lines = sign(entries, agents, domain=registry.genesis.origin)
-        for part in (registrations, lines):
-            _ingest(registry.events, part)
-        size = registry.state.head.size
-        registry.stop()
-        began = time.perf_counter()
-        again = open_registry(settings)
-        seconds = time.perf_counter() - began
-        again.start()
-        again.stop()
-    return {"entries": size, "agents": agents, "seconds": round(seconds, 2), "goal_s": 5.0}
-
-
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -387,7 +364,7 @@ def main() -> None:
     if "postgres" in asked:
         found["postgres"] = postgres(arguments.events)
     if arguments.large:
-        found["restart"] = restart(arguments.large)
+        found["restart"] = {kind: restart(kind, arguments.large) for kind in ("vouches", "mixed")}
     print(json.dumps({"log": found}, indent=1))
 
 

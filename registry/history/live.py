@@ -10,10 +10,10 @@ from registry.history.state import Draft, LiveStatement
 
 def replace_live(draft: Draft, event_id: bytes, statement: LiveStatement) -> bool:
     """Record a statement as the live one of its kind, issuer, subject and context; say whether it replaced another."""
-    old = draft.newest.get(_key(statement))
+    old = draft.newest.get(statement)
     if old is not None:
         _drop(draft, old, statement.kind)
-    draft.newest[_key(statement)] = event_id
+    draft.newest[statement] = event_id
     draft.live[event_id] = statement
     return old is not None
 
@@ -21,12 +21,12 @@ def replace_live(draft: Draft, event_id: bytes, statement: LiveStatement) -> boo
 def end_live(draft: Draft, event_id: bytes, statement: LiveStatement) -> None:
     """Take a live statement away."""
     _drop(draft, event_id, statement.kind)
-    del draft.newest[_key(statement)]
+    del draft.newest[statement]
 
 
 def disputed_report(draft: Draft, dispute: LiveStatement) -> bytes:
     """Return the event id of the report that a live dispute is about: the one that is live, for it ends with it."""
-    report = draft.newest.get(("report", dispute.subject, dispute.issuer, dispute.context or ""))
+    report = draft.newest.get(LiveStatement("report", dispute.subject, dispute.issuer, dispute.context))
     assert report is not None, "a dispute does not outlive its report"
     return report
 
@@ -44,7 +44,3 @@ def _drop(draft: Draft, event_id: bytes, kind: str) -> None:
     elif kind == "attestation":
         del draft.attestations[event_id]
     del draft.live[event_id]
-
-
-def _key(statement: LiveStatement) -> tuple[str, str, str, str]:
-    return (statement.kind, statement.issuer, statement.subject, statement.context or "")

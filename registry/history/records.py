@@ -73,14 +73,13 @@ class ChainHead:
     leaf_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LiveStatement:
-    """A vouch, report, passport, affiliation, attestation or open dispute that stands.
+class LiveStatement(NamedTuple):
+    """A vouch, report, passport, affiliation, attestation or open dispute that stands; its index is that of its event.
 
-    The context of a dispute is that of the report it is about.
+    No two of the same kind, issuer, subject and context stand, so it is its own key. A named tuple, because a start makes
+    one for each. The context of a dispute is that of the report it is about.
     """
 
-    index: int
     kind: str
     issuer: str
     subject: str

@@ -233,7 +233,7 @@ def _admit_edge(draft: Draft, credential: UnverifiedCredential, place: Place) ->
         note_act(draft, target.did, place)
     apply_edge = draft.reputation.vouch if kind == "vouch" else draft.reputation.report
     apply_edge(issuer, target.did, context=context, index=place.index, time_ms=place.time_ms)
-    replaced = replace_live(draft, credential.event_id, _live_of(draft, credential, place))
+    replaced = replace_live(draft, credential.event_id, _live_of(draft, credential))
     if kind == "vouch":
         draft.head = draft.head._replace(
             live_vouches=draft.head.live_vouches + (0 if replaced else 1),
@@ -249,22 +249,27 @@ def _admit_passport(draft: Draft, credential: UnverifiedCredential, place: Place
     version = None if published is None else published.version_id
     if version is not None and credential.subject.get("versionId") != version:
         raise PassportBindingError
-    replace_live(draft, credential.event_id, _live_of(draft, credential, place))
+    replace_live(draft, credential.event_id, _live_of(draft, credential))
     draft.agents[agent.did] = replace(agent, passport_index=place.index, passport_event=credential.event_id)
     note_passport(draft, agent.did, credential, place)
 
 
-def _live_of(draft: Draft, credential: UnverifiedCredential, place: Place) -> LiveStatement:
+def _live_of(draft: Draft, credential: UnverifiedCredential) -> LiveStatement:
     issuer, subject = draft.canonical_did(credential.issuer), draft.canonical_did(credential.subject_id)
-    return LiveStatement(place.index, credential.kind.name, issuer, subject, credential.subject.get("context"))
+    return LiveStatement(credential.kind.name, issuer, subject, credential.subject.get("context"))
 
 
 def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
     """An issuer ends its own live statement; a suspended issuer may still take back what it said."""
     agent = standing_agent(draft, credential.issuer)
     revoked = base64url_decode(credential.subject["event"])
-    live = draft.live.get(revoked)
-    if live is None or live.issuer != agent.did or live.subject != draft.canonical_did(credential.subject_id):
+    live, index = draft.live.get(revoked), draft.events.get(revoked)
+    if (
+        live is None
+        or index is None
+        or live.issuer != agent.did
+        or live.subject != draft.canonical_did(credential.subject_id)
+    ):
         raise NothingToRevokeError
     match live.kind:
         case "passport":
@@ -275,7 +280,7 @@ def _admit_revocation(draft: Draft, credential: UnverifiedCredential, place: Pla
                 live.issuer,
                 target=live.subject,
                 context=live.context,
-                edge_index=live.index,
+                edge_index=index,
                 index=place.index,
                 time_ms=place.time_ms,
             )

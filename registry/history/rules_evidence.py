@@ -29,7 +29,7 @@ from registry.history.live import disputed_report, end_live, replace_live
 from registry.history.state import Agent, Attestation, Dispute, Draft, LiveStatement
 
 
-def admit_affiliation(draft: Draft, credential: UnverifiedCredential, place: Place) -> None:
+def admit_affiliation(draft: Draft, credential: UnverifiedCredential, _place: Place) -> None:
     """Take a badge: recorded and shown until its issuer withdraws it; passport, history and score do not notice.
 
     Raises:
@@ -41,7 +41,7 @@ def admit_affiliation(draft: Draft, credential: UnverifiedCredential, place: Pla
     subject = _other_agent(draft, credential.subject_id, issuer)
     if subject.state != "active":
         raise SubjectStateError
-    live = LiveStatement(place.index, "affiliation", issuer.did, subject.did, None)
+    live = LiveStatement("affiliation", issuer.did, subject.did, None)
     replace_live(draft, credential.event_id, live)
 
 
@@ -61,7 +61,7 @@ def admit_dispute(draft: Draft, credential: UnverifiedCredential, place: Place) 
         raise NothingToDisputeError
     if report_id in draft.disputes:
         raise DisputeRepeatedError
-    live = LiveStatement(place.index, "dispute", issuer.did, reporter, report.context)
+    live = LiveStatement("dispute", issuer.did, reporter, report.context)
     replace_live(draft, credential.event_id, live)
     draft.disputes[report_id] = Dispute(credential.event_id, place.index, place.time_ms, issuer.did, reporter)
 
@@ -126,11 +126,11 @@ def admit_attestation(draft: Draft, credential: UnverifiedCredential, place: Pla
     subject = issuer if own else _other_agent(draft, credential.subject_id, issuer)
     if subject.state in ("deactivated", "revoked"):
         raise SubjectStateError
-    before = draft.newest.get(("attestation", issuer.did, subject.did, ""))
+    before = draft.newest.get(LiveStatement("attestation", issuer.did, subject.did, None))
     last = None if before is None else draft.attestations.get(before)
     if last is not None and last.nonce == credential.subject["eatNonce"]:
         raise AttestationNonceError
-    live = LiveStatement(place.index, "attestation", issuer.did, subject.did, None)
+    live = LiveStatement("attestation", issuer.did, subject.did, None)
     replace_live(draft, credential.event_id, live)
     draft.attestations[credential.event_id] = _attestation(credential, live, place)
 

@@ -1,29 +1,29 @@
 """The folded state as bytes and back: a cache beside the log, so that a start need not fold all of it.
 
-Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first.
-Format ``bonafides/state/5``: one canonical JSON document; the score's tables ride in it as base64url.
+Nothing trusts a snapshot that does not belong to the stored log: whoever loads one compares size and root first. It may
+come in portions, each with what changed since the one before, so that keeping one costs what has happened and not what
+there is. Format ``bonafides/state/6`` (`registry/reputation/columns.py`).
+
+Spec: specs/history.md "Drafts and snapshots"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
-from did_methods.canonical import canonicalize
-from did_methods.codec import base64url_decode, base64url_encode, parse_json_object
-from did_methods.webvh_state import WebvhState
-from registry.errors import ParseError
-from registry.history.observation import Observation, ObservedKey, observed_document
+from did_methods.codec import base64url_decode, base64url_encode
+from did_methods.errors import BonafidesError
+from registry.history.observation import observed_document
+from registry.history.snapshot_rows import FORMS
 from registry.history.state import (
-    Agent,
-    Attestation,
-    ChainHead,
-    Dispute,
+    KEPT,
+    Changes,
     Epoch,
     Genesis,
     Head,
-    LiveStatement,
     LogState,
     RootList,
     StateChange,
@@ -31,29 +31,155 @@ from registry.history.state import (
     WitnessAhead,
     scid_of,
 )
-from registry.reputation.continuity import NEW_CONTROL, ClassifiedChange, Control
-from registry.reputation.state import ReputationState
+from registry.reputation.columns import ColumnReader, ColumnWriter, SnapshotFormatError
+from registry.reputation.state import BEGINNING
+from registry.reputation.state import Mark as ScoreMark
 
-FORMAT = "bonafides/state/5"
-MAX_BYTES = 4 << 30
-MAX_NODES = 1 << 31
-MAX_DEPTH = 64
-"""A DID document is as deep as submitted JSON may be, and lies three levels deep in a snapshot."""
+__all__ = ["START", "Mark", "SnapshotFormatError", "dump_changes", "dump_state", "load_state", "mark_of"]
 
 
-class SnapshotFormatError(ParseError):
-    """The snapshot was written by another version; it is made anew from the log."""
+class Mark(NamedTuple):
+    """Where a state stood when something was kept of it."""
 
-    code = "snapshot_malformed"
-    title = "Not a snapshot of this version"
+    size: int
+    scores: ScoreMark
+
+
+START: Final = Mark(0, BEGINNING)
+
+
+def mark_of(state: LogState) -> Mark:
+    """Return where the state stands now, for `dump_changes` later."""
+    return Mark(state.head.size, state.reputation.mark)
 
 
 def dump_state(state: LogState) -> bytes:
-    """Return the state as bytes; `load_state` gives an equal one."""
-    tables = state.tables
+    """Return the whole state as bytes; equal states give equal bytes, and `load_state` gives an equal one."""
+    whole = Changes({name: getattr(state.tables, name) for name in KEPT}, state.reputation.tables)
+    return dump_changes(state, whole, START)
+
+
+def dump_changes(state: LogState, changes: Changes, since: Mark) -> bytes:
+    """Return what changed since a mark.
+
+    Args:
+        state: as it is now.
+        changes: every row that changed since the mark.
+        since: the mark.
+    """
+    writer = ColumnWriter()
+    writer.document(_small_facts(state, since))
+    writer.rows("nnt", [(one.was_silenced, one.index, one.did) for one in state.journal])
+    writer.ints(state.times[max(0, since.size - state.times_from) :])
+    for name in FORMS:
+        _write_table(writer, name, changes.tables[name])
+    state.reputation.write(writer, changes.scores, since.scores)
+    return writer.to_bytes()
+
+
+def load_state(*portions: bytes) -> LogState:
+    """Return the state that was dumped.
+
+    Args:
+        portions: what `dump_state` gave, and what each `dump_changes` after it gave.
+
+    Raises:
+        SnapshotFormatError: ``snapshot_malformed``.
+    """
+    state = LogState()
+    try:
+        for portion in portions:
+            reader = ColumnReader(portion)
+            _read(state, reader)
+            reader.finish()
+    except (BonafidesError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SnapshotFormatError from error
+    return state
+
+
+# ---------------------------------------------------------------- one portion
+
+
+def _read(state: LogState, reader: ColumnReader) -> None:
+    facts = reader.document()
+    if facts["since"] != state.head.size:
+        raise SnapshotFormatError
+    silenced, index, did = reader.columns("nnt")
+    state.journal = list(map(StateChange, index, did, map(bool, silenced)))
+    del state.times[: facts["timesFrom"] - state.times_from]
+    state.times += reader.ints()
+    state.times_from = facts["timesFrom"]
+    state.silenced = set(facts["silenced"])
+    state.head = _head_from(facts["head"])
+    for name in FORMS:
+        _read_table(state.tables, reader, name)
+    state.reputation.read(reader)
+
+
+def _write_table(writer: ColumnWriter, name: str, table: dict[Any, Any]) -> None:
+    form = FORMS[name]
+    kept = [item for item in table.items() if item[1] is not None]
+    if name == "disputes":  # the only rows that may be gone and come back under the same key
+        kept.sort(key=lambda item: item[1].index)
+    for keys in (list(map(itemgetter(0), kept)), sorted(key for key, row in table.items() if row is None)):
+        writer.rows(form.key, list(zip(keys, strict=True)))
+    form.write(writer, list(map(itemgetter(1), kept)))
+
+
+def _read_table(tables: Tables, reader: ColumnReader, name: str) -> None:
+    form = FORMS[name]
+    keys, gone = (reader.columns(form.key)[0] for _ in range(2))
+    rows = list(form.read(reader))
+    if len(keys) != len(rows):
+        raise SnapshotFormatError
+    if name == "live":
+        _forget(tables, gone)
+        tables.newest.update(zip(rows, keys, strict=True))
+    table: dict[Any, Any] = getattr(tables, name)
+    for key in gone:
+        table.pop(key, None)
+    table.update(zip(keys, rows, strict=True))
+    if name == "webvh":
+        _note_hosted(tables, keys)
+    elif name == "observations":
+        _note_observed(tables, keys)
+
+
+def _forget(tables: Tables, gone: Iterable[bytes]) -> None:
+    """Let statements that ended be nobody's newest."""
+    for event_id in gone:
+        ended = tables.live.get(event_id)
+        if ended is not None and tables.newest.get(ended) == event_id:
+            del tables.newest[ended]
+
+
+def _note_hosted(tables: Tables, dids: Iterable[str]) -> None:
+    for did in dids:
+        state = tables.webvh[did]
+        tables.logs[state.scid] = did
+        if state.deactivated:
+            tables.documents.pop(did, None)
+        else:
+            tables.documents[did] = state.document
+
+
+def _note_observed(tables: Tables, dids: Iterable[str]) -> None:
+    """No log that is hosted here was observed elsewhere before; of two names of one log the first stays."""
+    for did in dids:
+        tables.documents[did] = observed_document(did, tables.observations[did].keys)
+        if scid_of(did):
+            tables.logs.setdefault(scid_of(did), did)
+
+
+# ---------------------------------------------------------------- the small facts
+
+
+def _small_facts(state: LogState, since: Mark) -> dict[str, Any]:
     head = state.head
-    document: dict[str, Any] = {
-        "format": FORMAT,
+    return {
+        "since": since.size,
+        "silenced": sorted(state.silenced),
+        "timesFrom": state.times_from,
         "head": {
             "size": head.size,
             "lastTime": head.last_time_ms,
@@ -62,80 +188,10 @@ def dump_state(state: LogState) -> bytes:
             "epoch": None if head.epoch is None else _epoch_wire(head.epoch),
             "changed": head.live_vouches_changed,
             "live": head.live_vouches,
-            "witness": None if head.witness_ahead is None else _listed(asdict(head.witness_ahead)),
+            "witness": head.witness_ahead
+            and {"version_id": head.witness_ahead.version_id, "witnesses": list(head.witness_ahead.witnesses)},
         },
-        "agents": [_agent_wire(agent) for agent in tables.agents.values()],
-        "chains": [[did, c.count, c.index, base64url_encode(c.leaf_hash)] for did, c in tables.chains.items()],
-        "webvh": [[did, one.to_wire()] for did, one in tables.webvh.items()],
-        "observations": [[did, *_observation_wire(one)] for did, one in tables.observations.items()],
-        "aliases": tables.aliases,
-        "paths": tables.paths,
-        "events": [[base64url_encode(event), index] for event, index in tables.events.items()],
-        "live": [
-            [base64url_encode(event), s.index, s.kind, s.issuer, s.subject, s.context]
-            for event, s in tables.live.items()
-        ],
-        "disputes": [[base64url_encode(report), *_dispute_wire(one)] for report, one in tables.disputes.items()],
-        "attestations": [[base64url_encode(event), asdict(one)] for event, one in tables.attestations.items()],
-        "erasedAgents": tables.erased_agents,
-        "erasedEvents": [[base64url_encode(event), index] for event, index in tables.erased_events.items()],
-        "silenced": sorted(state.silenced),
-        "journal": [[c.index, c.did, c.was_silenced] for c in state.journal],
-        "times": state.times,
-        "timesFrom": state.times_from,
-        "reputation": base64url_encode(state.reputation.dump()),
     }
-    return canonicalize(document)
-
-
-def load_state(data: bytes) -> LogState:
-    """Return the state that `dump_state` wrote.
-
-    Raises:
-        SnapshotFormatError: ``snapshot_malformed``.
-    """
-    document = parse_json_object(data, max_bytes=MAX_BYTES, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
-    if document.get("format") != FORMAT:
-        raise SnapshotFormatError
-    webvh = {did: WebvhState.from_wire(one) for did, one in document["webvh"]}
-    observations = {row[0]: _observation_from(row) for row in document["observations"]}
-    live = {base64url_decode(row[0]): LiveStatement(*row[1:]) for row in document["live"]}
-    tables = Tables(
-        agents={row[0]: _agent_from(row) for row in document["agents"]},
-        chains={row[0]: ChainHead(row[1], row[2], base64url_decode(row[3])) for row in document["chains"]},
-        webvh=webvh,
-        documents={did: one.document for did, one in webvh.items() if not one.deactivated}
-        | {did: observed_document(did, one.keys) for did, one in observations.items()},
-        observations=observations,
-        paths=dict(document["paths"]),
-        aliases=dict(document["aliases"]),
-        logs=_logs(webvh, observations),
-        events={base64url_decode(row[0]): row[1] for row in document["events"]},
-        live=live,
-        newest={(s.kind, s.issuer, s.subject, s.context or ""): event for event, s in live.items()},
-        disputes={base64url_decode(row[0]): _dispute_from(row) for row in document["disputes"]},
-        attestations={base64url_decode(event): Attestation(**one) for event, one in document["attestations"]},
-        erased_agents=dict(document["erasedAgents"]),
-        erased_events={base64url_decode(event): index for event, index in document["erasedEvents"]},
-    )
-    return LogState(
-        head=_head_from(document["head"]),
-        tables=tables,
-        reputation=ReputationState.load(base64url_decode(document["reputation"], max_chars=MAX_BYTES)),
-        silenced=set(document["silenced"]),
-        journal=[StateChange(*row) for row in document["journal"]],
-        times=list(document["times"]),
-        times_from=document["timesFrom"],
-    )
-
-
-def _logs(webvh: Mapping[str, WebvhState], observations: Mapping[str, Observation]) -> dict[str, str]:
-    """Return what each SCID first came as: no log that is hosted here was observed elsewhere before."""
-    logs = {one.scid: did for did, one in webvh.items()}
-    for did in observations:
-        if scid_of(did):
-            logs.setdefault(scid_of(did), did)
-    return logs
 
 
 def _epoch_wire(epoch: Epoch) -> list[Any]:
@@ -148,70 +204,6 @@ def _epoch_wire(epoch: Epoch) -> list[Any]:
         base64url_encode(epoch.commitment),
         epoch.logged_ms,
     ]
-
-
-def _observation_wire(one: Observation) -> list[Any]:
-    keys = [[key.id, key.multikey, list(key.purposes)] for key in one.keys]
-    return [one.index, one.time_ms, one.observed_ms, one.source, one.document_digest, one.version_id, keys]
-
-
-def _observation_from(row: list[Any]) -> Observation:
-    keys = tuple(ObservedKey(key[0], key[1], tuple(key[2])) for key in row[7])
-    return Observation(row[1], row[2], row[3], row[4], row[5], row[6], keys)
-
-
-def _dispute_wire(one: Dispute) -> list[Any]:
-    ruling = None if one.ruling_event is None else base64url_encode(one.ruling_event)
-    event = base64url_encode(one.event_id)
-    return [event, one.index, one.time_ms, one.issuer, one.reporter, one.state, one.ruling_index, ruling]
-
-
-def _dispute_from(row: list[Any]) -> Dispute:
-    event, index, time_ms, issuer, reporter, state, ruling_index, ruling = row[1:]
-    ruled = None if ruling is None else base64url_decode(ruling)
-    return Dispute(base64url_decode(event), index, time_ms, issuer, reporter, state, ruling_index, ruled)
-
-
-def _agent_wire(agent: Agent) -> list[Any]:
-    passport = None if agent.passport_event is None else base64url_encode(agent.passport_event)
-    return [
-        agent.did,
-        agent.state,
-        agent.registered_index,
-        agent.registered_ms,
-        agent.authority_epoch,
-        agent.changed_index,
-        agent.passport_index,
-        passport,
-        None if agent.control is NEW_CONTROL else _listed(asdict(agent.control)),
-    ]
-
-
-def _agent_from(row: list[Any]) -> Agent:
-    passport = None if row[7] is None else base64url_decode(row[7])
-    control = NEW_CONTROL if row[8] is None else _control_from(row[8])
-    return Agent(row[0], row[1], row[2], row[3], row[4], row[5], row[6], passport, control)
-
-
-def _listed(value: Any) -> Any:
-    """Return a value with its tuples as lists, which JSON knows."""
-    match value:
-        case dict():
-            return {name: _listed(item) for name, item in value.items()}
-        case tuple() | list():
-            return [_listed(item) for item in value]
-        case _:
-            return value
-
-
-def _control_from(wire: dict[str, Any]) -> Control:
-    texts = {name: tuple(wire[name]) for name in ("confirmed_keys", "reserve", "base_keys", "signs")}
-    carried = None if wire["carried"] is None else _change_from(wire["carried"])
-    return Control(**{**wire, **texts, "carried": carried, "changes": tuple(map(_change_from, wire["changes"]))})
-
-
-def _change_from(wire: dict[str, Any]) -> ClassifiedChange:
-    return ClassifiedChange(**{**wire, "reasons": tuple(wire["reasons"])})
 
 
 def _head_from(wire: dict[str, Any]) -> Head:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from did_methods.document import DidDocument
 from did_methods.webvh_state import WebvhState
@@ -31,12 +31,15 @@ from registry.history.records import (
 )
 from registry.reputation.draft import Draft as ReputationDraft
 from registry.reputation.state import ReputationState
+from registry.reputation.tables import TABLES as SCORE_TABLES
 
 __all__ = [
+    "KEPT",
     "Agent",
     "AgentState",
     "Attestation",
     "ChainHead",
+    "Changes",
     "Dispute",
     "Draft",
     "Epoch",
@@ -51,9 +54,6 @@ __all__ = [
     "Tables",
     "WitnessAhead",
 ]
-
-StatementKey = tuple[str, str, str, str]
-"""(kind, issuer, subject, context or the empty string)."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Tables:
     logs: dict[str, str] = field(default_factory=dict)
     events: dict[bytes, int] = field(default_factory=dict)
     live: dict[bytes, LiveStatement] = field(default_factory=dict)
-    newest: dict[StatementKey, bytes] = field(default_factory=dict)
+    newest: dict[LiveStatement, bytes] = field(default_factory=dict)
     disputes: dict[bytes, Dispute] = field(default_factory=dict)
     attestations: dict[bytes, Attestation] = field(default_factory=dict)
     erased_agents: dict[str, int] = field(default_factory=dict)
@@ -90,6 +90,33 @@ class StateChange:
     index: int
     did: str
     was_silenced: bool
+
+
+KEPT: Final = (
+    "agents", "chains", "webvh", "observations", "aliases", "paths", "events", "live", "disputes", "attestations",
+    "erased_agents", "erased_events",
+)  # fmt: skip
+"""The tables that a snapshot holds; `documents`, `newest` and `logs` follow from them."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """The rows that changed since something, by table and key; None for one that is gone.
+
+    Attributes:
+        tables: those of `KEPT`.
+        scores: those of the score.
+    """
+
+    tables: dict[str, dict[Any, Any]] = field(default_factory=lambda: {name: {} for name in KEPT})
+    scores: dict[str, dict[Any, Any]] = field(default_factory=lambda: {name: {} for name in SCORE_TABLES})
+
+    def note(self, draft: Draft) -> None:
+        """Add what a draft is about to commit."""
+        for name, rows in self.tables.items():
+            rows.update(getattr(draft, name).changes)
+        for name, rows in self.scores.items():
+            rows.update(getattr(draft.reputation, name).own)
 
 
 @dataclass(slots=True)
@@ -108,6 +135,8 @@ class LogState:
     times_from: int = 0
     watch: Callable[[Draft], None] | None = field(default=None, compare=False, repr=False)
     """Shown each draft just before it is committed; must not fail."""
+    unsaved: Changes | None = field(default=None, compare=False, repr=False)
+    """What changed since the last snapshot, where somebody keeps snapshots."""
 
     def draft(self) -> Draft:
         """Begin a batch over this state."""
@@ -300,6 +329,8 @@ class Draft:
         state = self._state
         if state.watch is not None:
             state.watch(self)
+        if state.unsaved is not None:
+            state.unsaved.note(self)
         for overlay in self._overlays:
             overlay.commit()
         self.reputation.commit()

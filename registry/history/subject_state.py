@@ -50,6 +50,8 @@ class StateView(Protocol):
     @property
     def aliases(self) -> Lookup[str, str]: ...  # noqa: D102
     @property
+    def events(self) -> Lookup[bytes, int]: ...  # noqa: D102
+    @property
     def live(self) -> Lookup[bytes, LiveStatement]: ...  # noqa: D102
     @property
     def disputes(self) -> Lookup[bytes, Dispute]: ...  # noqa: D102
@@ -126,11 +128,13 @@ class StatementState:
 
     Attributes:
         event_id: 32 bytes.
+        index: its leaf.
         live: who said what of whom.
         dispute: what is said against it, of a report; None where nothing is.
     """
 
     event_id: bytes
+    index: int
     live: LiveStatement
     dispute: Dispute | None
 
@@ -143,7 +147,7 @@ class StatementState:
         return {
             "format": STATEMENT_STATE_FORMAT,
             "event": _hash_text(self.event_id),
-            "index": live.index,
+            "index": self.index,
             "kind": live.kind,
             "issuer": live.issuer,
             "subject": live.subject,
@@ -231,8 +235,8 @@ def read_did(view: StateView, did: str) -> DidState | None:
 
 def read_statement(view: StateView, event_id: bytes) -> StatementState | None:
     """Return a statement that stands, or None where it does not stand, or not any more."""
-    live = view.live.get(event_id)
-    return None if live is None else StatementState(event_id, live, view.disputes.get(event_id))
+    live, index = view.live.get(event_id), view.events.get(event_id)
+    return None if live is None or index is None else StatementState(event_id, index, live, view.disputes.get(event_id))
 
 
 def key_set(document: DidDocument | None) -> list[dict[str, Any]]:

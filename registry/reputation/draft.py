@@ -1,8 +1,9 @@
 """Folding: each operation of the log changes a few rows of a draft, which is kept whole or thrown away whole.
 
-A draft reads through to the state (or draft) below it and holds its own rows on top. Every operation notes the rows it
-replaced, so that an epoch which covers fewer leaves than have been folded can go back to its own tree size, compute,
-and fold the later leaves again. Refuses statements by or about the unregistered and a ninth context of one pair.
+A draft reads through to the state (or draft) below it and holds its own rows on top. The rows of the last epoch that have
+changed since are remembered, and every operation since; so an epoch which covers fewer leaves than have been folded can
+go back to the last one, fold up to its own tree size, compute, and fold the later leaves. Refuses statements by or about
+the unregistered and a ninth context of one pair.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ from registry.reputation.evidence import (
 )
 from registry.reputation.fixed_point import POWER_BITS, UNIT, UNIT_BITS, half_power, scale, unit_weight
 from registry.reputation.moves import drawn, halved, moved, ratcheted, voided, with_ledger
-from registry.reputation.overlay import Foundation, Op, Overlay
+from registry.reputation.overlay import Before, Foundation, Op, Overlay, remember
 from registry.reputation.rules import RULES_1
 from registry.reputation.score import decays_at
-from registry.reputation.tables import Tables
+from registry.reputation.tables import TABLES, Tables
 
 
 class Draft(Tables):
@@ -52,7 +53,7 @@ class Draft(Tables):
     """
 
     __slots__ = (
-        "_below", "_ops", "_overlays", "_restarted", "_undo",
+        "_before", "_below", "_ops", "_overlays", "_restarted",
         "agents", "metas", "reports", "spoken", "standings", "voices", "vouches",
     )  # fmt: skip
 
@@ -73,16 +74,18 @@ class Draft(Tables):
         self.standings = Overlay("standings", below.standings)
         self.spoken = Overlay("spoken", below.spoken)
         self.metas = Overlay("metas", below.metas)
-        tables = (self.agents, self.voices, self.vouches, self.reports, self.standings, self.spoken, self.metas)
-        self._overlays: dict[str, Overlay[Any, Any]] = {table.name: table for table in tables}
+        self._overlays: dict[str, Overlay[Any, Any]] = {name: getattr(self, name) for name in TABLES}
         self._reset()
 
     def _reset(self) -> None:
         for overlay in self._overlays.values():
             overlay.own = {}
+        self._restart(at_epoch=False)
+
+    def _restart(self, *, at_epoch: bool) -> None:
         self._ops: list[Op] = []
-        self._restarted = False
-        self._undo: list[tuple[str, Any, Any]] = []
+        self._before: Before = {name: {} for name in self._overlays}
+        self._restarted = at_epoch
 
     def draft(self) -> Draft:
         """Open a draft over this draft."""
@@ -92,20 +95,26 @@ class Draft(Tables):
         """Return the operations since the last epoch, in order."""
         return self._ops if self._restarted else [*self._below.journal(), *self._ops]
 
-    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], *, restarted: bool) -> None:
+    def before(self) -> Before:
+        """Return what has changed since the last epoch, as it was then."""
+        own = self._before
+        return own if self._restarted else {name: own[name] | rows for name, rows in self._below.before().items()}
+
+    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], before: Before, *, restarted: bool) -> None:
         """Take over what a draft above this one has committed."""
         for name, rows in tables.items():
             self._overlays[name].own.update(rows)
         self._restarted = self._restarted or restarted
         if restarted:
-            self._ops = ops
+            self._ops, self._before = ops, before
         else:
             self._ops.extend(ops)
+            remember(self._before, before)
 
     def commit(self) -> None:
         """Put all changes into the table below; the draft is then empty and may be used again."""
         rows = {name: overlay.own for name, overlay in self._overlays.items()}
-        self._below.merge(rows, self._ops, restarted=self._restarted)
+        self._below.merge(rows, self._ops, self._before, restarted=self._restarted)
         self._reset()
 
     # Operations. Each public one notes itself in the journal, then folds.
@@ -264,7 +273,6 @@ class Draft(Tables):
                 silenced,
             )
         )
-        self._undo = []  # what an epoch replaces is never put back: the next one starts above its index
         self.voices.own.update(dict.fromkeys(voices))
         self.voices.own.update(output.voices)
         self.standings.own.update(output.standings)
@@ -273,15 +281,14 @@ class Draft(Tables):
         commitment = merkle_root(commitment_lines({**agents, **output.agents}, output.voices, output.standings))
         for op in later:
             self._redo(op)
-        self._ops, self._restarted = [], True
+        self._restart(at_epoch=True)  # nothing is ever put back to before this index: the next epoch starts above it
         votes = {did: voice.vote for did, voice in output.voices.items() if voice.vote}
         return EpochResult(number, tree_size, time_ms, commitment, votes, output.effective_size)
 
     # How it is done.
 
     def _begin(self, name: str, index: int, *arguments: str | int) -> None:
-        self._undo = []
-        self._ops.append(Op(index, name, arguments, self._undo))
+        self._ops.append(Op(index, name, arguments))
 
     def _carry(
         self, name: str, did: str, agent: Agent, *, change: Callable[[Standing], Standing], index: int, time_ms: int
@@ -294,7 +301,7 @@ class Draft(Tables):
             self._put(self.standings, (did, context), ratcheted(row, change(row), decays, time_ms))
 
     def _put(self, table: Overlay[Any, Any], key: str | Key | Slot, row: object) -> None:
-        self._undo.append((table.name, key, table.get(key)))
+        self._before[table.name].setdefault(key, table.get(key))
         table.own[key] = row
 
     def _pairs(self, kind: Kind) -> Overlay[Key, Pair]:
@@ -372,29 +379,22 @@ class Draft(Tables):
         return drawn(row, agent, gain=gain, before=before, now_ms=new.time_ms)
 
     def _rewind(self, tree_size: int) -> list[Op]:
-        """Undo the operations of leaves at or above ``tree_size``, newest first, and return them oldest first."""
-        later = [op for op in self.journal() if op.leaf >= tree_size]
-        for op in reversed(later):
-            for name, key, row in reversed(op.undo):
-                self._overlays[name].own[key] = row
+        """Go back to before the operations of leaves at or above ``tree_size``; return them, oldest first."""
+        operations = self.journal()
+        later = [op for op in operations if op.leaf >= tree_size]
+        if later:
+            for name, rows in self.before().items():
+                self._overlays[name].own.update(rows)
+            for op in operations[: -len(later)]:
+                self._redo(op)
         return later
 
     def _redo(self, op: Op) -> None:
-        index, args = op.leaf, op.arguments
+        args, when = op.arguments, {"index": op.leaf, "time_ms": op.arguments[-1]}
         match op.name:
-            case "register":
-                self.register(args[0], index=index, time_ms=args[1])
-            case "own_act":
-                self.own_act(args[0], index=index, time_ms=args[1])
-            case "vouch":
-                self.vouch(args[0], args[1], context=args[2], index=index, time_ms=args[3])
-            case "report":
-                self.report(args[0], args[1], context=args[2], index=index, time_ms=args[3])
+            case "vouch" | "report":
+                getattr(self, op.name)(args[0], args[1], context=args[2], **when)
             case "withdraw":
-                self.withdraw(
-                    args[0], args[1], target=args[2], context=args[3], edge_index=args[4], index=index, time_ms=args[5]
-                )
-            case "halve_continuity":
-                self.halve_continuity(args[0], index=index, time_ms=args[1])
+                self.withdraw(args[0], args[1], target=args[2], context=args[3], edge_index=args[4], **when)
             case _:
-                self.reset_continuity(args[0], index=index, time_ms=args[1])
+                getattr(self, op.name)(args[0], **when)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from registry.reputation.evidence import Agent, Key, Meta, Pair, Slot, Spoken, Standing, Voice
 from registry.reputation.tables import Readable
@@ -14,13 +14,19 @@ V = TypeVar("V")
 _MISSING: Any = object()
 
 
+Changed: TypeAlias = Mapping[str, Mapping[Any, Any]]
+"""By table and key, rows that changed; None for one that is gone."""
+
+Before: TypeAlias = dict[str, dict[Any, Any]]
+"""By table and key, the rows as they were after the last epoch, of those that changed since; None for no row."""
+
+
 class Op(NamedTuple):
-    """One folded operation: how to do it again, and the rows (table, key, row or None) to put back to undo it."""
+    """One folded operation: how to do it again."""
 
     leaf: int
     name: str
     arguments: tuple[Any, ...]
-    undo: list[tuple[str, Any, Any]]
 
 
 class Overlay(Generic[K, V]):
@@ -68,5 +74,15 @@ class Foundation(Protocol):
     def journal(self) -> list[Op]:
         """Return the operations since the last epoch."""
 
-    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], *, restarted: bool) -> None:
+    def before(self) -> Before:
+        """Return what has changed since the last epoch, as it was then."""
+
+    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], before: Before, *, restarted: bool) -> None:
         """Take over the rows and operations of a committed draft; ``restarted`` if an epoch was among them."""
+
+
+def remember(known: Before, later: Before) -> None:
+    """Add what changed later; of a row that had changed already, the older one stays."""
+    for name, rows in later.items():
+        for key, row in rows.items():
+            known[name].setdefault(key, row)

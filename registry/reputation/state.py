@@ -1,26 +1,40 @@
 """The state of the score: tables that a registry and an auditor fold the same way, and the bytes they are kept in.
 
 Changes come through ``draft()`` only. ``dump`` and ``load`` are an exact round trip, journal included, so that a
-restarted registry can still commit an epoch over fewer leaves than it had folded. The bytes are a snapshot of this
-release's tables: a cache of the log, refused when of another version, never exchanged.
+restarted registry can still commit an epoch over fewer leaves than it had folded; ``write`` and ``read`` also do it in
+portions, each with what changed since the one before. The bytes are a snapshot of this release's tables: a cache of the
+log, refused when of another version, never exchanged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from itertools import islice, repeat
+from typing import Any, Final, NamedTuple
 
+from registry.reputation.columns import ColumnReader, ColumnWriter
 from registry.reputation.draft import Draft
 from registry.reputation.evidence import Agent, Key, Meta, Pair, Slot, Spoken, Standing, Voice
-from registry.reputation.overlay import Op
-from registry.reputation.snapshot import TABLES, dump_tables, load_tables
-from registry.reputation.tables import Tables
+from registry.reputation.overlay import Before, Changed, Op, remember
+from registry.reputation.snapshot import read_operations, read_table, write_operations, write_table
+from registry.reputation.tables import TABLES, Tables
+
+
+class Mark(NamedTuple):
+    """Where a state stood: the number of its last epoch, and what it remembered since: operations, and rows by table."""
+
+    epoch: int | None
+    operations: int
+    before: dict[str, int]
+
+
+BEGINNING: Final = Mark(None, 0, {})
 
 
 class ReputationState(Tables):
     """All agents, voices, live edges and standings after some leaf of the log; empty when made."""
 
-    __slots__ = ("_ops", "agents", "metas", "reports", "spoken", "standings", "voices", "vouches")
+    __slots__ = ("_before", "_ops", "agents", "metas", "reports", "spoken", "standings", "voices", "vouches")
 
     agents: dict[str, Agent]
     voices: dict[str, Voice]
@@ -39,6 +53,7 @@ class ReputationState(Tables):
         self.spoken = {}
         self.metas = {}
         self._ops: list[Op] = []
+        self._before: Before = {name: {} for name in TABLES}
 
     def draft(self) -> Draft:
         """Open a draft over this state."""
@@ -48,7 +63,11 @@ class ReputationState(Tables):
         """Return the operations since the last epoch, in order."""
         return self._ops
 
-    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], *, restarted: bool) -> None:
+    def before(self) -> Before:
+        """Return what has changed since the last epoch, as it was then."""
+        return self._before
+
+    def merge(self, tables: Mapping[str, Mapping[Any, Any]], ops: list[Op], before: Before, *, restarted: bool) -> None:
         """Take over a committed draft; called by ``Draft.commit``."""
         for name, rows in tables.items():
             table: dict[Any, Any] = getattr(self, name)
@@ -58,33 +77,81 @@ class ReputationState(Tables):
                 else:
                     table[key] = row
         if restarted:
-            self._ops = ops
+            self._ops, self._before = ops, before
         else:
             self._ops.extend(ops)
+            remember(self._before, before)
+
+    @property
+    def tables(self) -> dict[str, dict[Any, Any]]:
+        """The tables by name; not to be changed."""
+        return {name: getattr(self, name) for name in TABLES}
+
+    @property
+    def mark(self) -> Mark:
+        """Where the state stands now, for a later `write` of what changes from here on."""
+        return Mark(self.meta.epoch, len(self._ops), {name: len(rows) for name, rows in self._before.items()})
+
+    def write(self, writer: ColumnWriter, tables: Changed, since: Mark = BEGINNING) -> None:
+        """Write what changed since a mark.
+
+        Args:
+            writer: of the snapshot.
+            tables: the changed rows of each table, None for one that is gone.
+            since: the mark; all is written where `tables` are those of the state.
+        """
+        if anew := since.epoch != self.meta.epoch:
+            since = BEGINNING
+        writer.ints([anew])
+        for name in TABLES:
+            write_table(writer, name, tables[name])
+        for name, rows in self._before.items():
+            write_table(writer, name, dict(islice(rows.items(), since.before.get(name, 0), None)))
+        write_operations(writer, self._ops[since.operations :])
+
+    def read(self, reader: ColumnReader) -> None:
+        """Take over what `write` wrote of a state that was, at the mark, like this one.
+
+        Raises:
+            SnapshotFormatError: ``snapshot_malformed``.
+        """
+        (anew,) = reader.ints()
+        if anew:
+            self._ops, self._before = [], {name: {} for name in TABLES}
+        for name, table in self.tables.items():
+            kept, gone = read_table(reader, name)
+            table.update(kept)
+            for key in gone:
+                table.pop(key, None)
+        for name, rows in self._before.items():
+            kept, gone = read_table(reader, name)
+            rows.update(kept)
+            rows.update(zip(gone, repeat(None), strict=False))
+        self._ops.extend(read_operations(reader))
 
     def dump(self) -> bytes:
-        """Return a snapshot; two states are equal exactly if their snapshots load to equal tables."""
-        return dump_tables({name: getattr(self, name) for name in TABLES}, self._ops)
+        """Return all of it as bytes; equal states give equal bytes."""
+        writer = ColumnWriter()
+        self.write(writer, self.tables)
+        return writer.to_bytes()
 
     @classmethod
     def load(cls, data: bytes) -> ReputationState:
-        """Restore a snapshot.
-
-        Args:
-            data: of ``dump``; trusted, for it comes from this process's own disk.
+        """Restore what `dump` gave.
 
         Raises:
-            SnapshotVersionError: ``reputation_snapshot_version``; fold the log instead.
+            SnapshotFormatError: ``snapshot_malformed``; fold the log instead.
         """
-        state = cls()
-        tables, state._ops = load_tables(data)
-        for name, rows in tables.items():
-            setattr(state, name, rows)
+        state, reader = cls(), ColumnReader(data)
+        state.read(reader)
+        reader.finish()
         return state
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ReputationState):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in TABLES) and self._ops == other._ops
+        return all(getattr(self, name) == getattr(other, name) for name in TABLES) and (
+            (self._ops, self._before) == (other._ops, other._before)
+        )
 
     __hash__ = None  # type: ignore[assignment]

@@ -7,7 +7,7 @@ needs no numpy: it is on the decision path.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from registry.errors import LimitError, NotFoundError
 from registry.reputation.evidence import (
@@ -32,6 +32,7 @@ from registry.reputation.fixed_point import POWER_BITS, UNIT_BITS, half_power, s
 from registry.reputation.rules import RULES_1
 from registry.reputation.score import Reading, read_standing
 
+TABLES: Final = ("agents", "voices", "vouches", "reports", "standings", "spoken", "metas")
 K_contra = TypeVar("K_contra", contravariant=True)
 V_co = TypeVar("V_co", covariant=True)
 

@@ -235,9 +235,10 @@ class AgentService:
         did = self.find(did).did
         now_ms = max(self._clock.now_ms(), self._state.head.last_time_ms)
         shown: list[ShownStatement] = []
-        live = [item for item in list(self._state.tables.live.items()) if item[1].subject == did]
+        tables = self._state.tables
+        live = [(tables.events[event], event, one) for event, one in list(tables.live.items()) if one.subject == did]
         with self._sequencer.lock:
-            for event_id, one in sorted(live, key=lambda item: item[1].index)[:MAX_VOUCHES_SHOWN]:
+            for index, event_id, one in sorted(live)[:MAX_VOUCHES_SHOWN]:
                 if one.kind not in ("vouch", "report"):
                     continue
                 part = self._state.reputation.contribution(
@@ -252,11 +253,11 @@ class AgentService:
                         one.kind,
                         one.issuer,
                         one.context,
-                        one.index,
+                        index,
                         event_id,
                         None if part is None else part.weight_micros,
                         None if part is None else part.slow_micros,
-                        self._state.tables.disputes.get(event_id),
+                        tables.disputes.get(event_id),
                     )
                 )
         return shown

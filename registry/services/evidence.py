@@ -26,7 +26,7 @@ class Evidence:
     """
 
     did: str
-    affiliations: tuple[tuple[bytes, LiveStatement], ...]
+    affiliations: tuple[tuple[bytes, int, LiveStatement], ...]
     attestations: tuple[tuple[bytes, Attestation], ...]
     disputes: tuple[tuple[bytes, Dispute], ...]
     disputed: tuple[tuple[bytes, Dispute], ...]
@@ -54,11 +54,13 @@ def evidence_about(sequencer: Sequencer, did: str) -> Evidence:
         list(tables.attestations.items()),
         list(tables.disputes.items()),
     )
-    badges = tuple(item for item in live if item[1].kind == "affiliation" and item[1].subject == did)
+    badges = tuple(
+        (event, tables.events[event], one) for event, one in live if one.kind == "affiliation" and one.subject == did
+    )
     attested = tuple(item for item in attestations if item[1].subject == did)
     own = tuple(item for item in disputes if item[1].issuer == did)
     others = tuple(item for item in disputes if item[1].reporter == did)
-    issuers = {one.issuer for _, one in badges} | {one.issuer for _, one in attested}
+    issuers = {one.issuer for _, _, one in badges} | {one.issuer for _, one in attested}
     return Evidence(did, badges, attested, own, others, {one: tables.agents[one].state for one in issuers})
 
 
@@ -69,11 +71,11 @@ def evidence_wire(evidence: Evidence) -> dict[str, Any]:
         "affiliations": [
             {
                 "event": base64url_encode(event),
-                "index": one.index,
+                "index": index,
                 "issuer": one.issuer,
                 "issuerState": evidence.issuer_states[one.issuer],
             }
-            for event, one in evidence.affiliations
+            for event, index, one in evidence.affiliations
         ],
         "attestations": [
             {"event": base64url_encode(event), "issuerState": evidence.issuer_states[one.issuer], **_attestation(one)}

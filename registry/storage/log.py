@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, LargeBinary, bindparam, cast, insert, literal, select, union_all, update
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, insert, literal, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from registry.errors import DependencyError
@@ -25,7 +25,7 @@ from registry.storage.opening import SealedOpening, insert_openings
 from registry.storage.prepared import Prepared, insert_rows
 from registry.storage.tables import DID_ENTRY, ENTRY, HEAD, PARTY, SIGNED, SNAPSHOT, TILE
 from registry.storage.tables_signing import LOG_END
-from registry.storage.upsert import put_row
+from registry.storage.upsert import add_row, put_row
 
 TILE_WIDTH = 256
 CHANNEL: Final = "bonafides_log"
@@ -241,20 +241,52 @@ class LogStore:
         return None if row is None else (row[0], row[1], row[2])
 
     def save_snapshot(self, size: int, root_hash: bytes, data: bytes) -> None:
-        """Keep the folded state at a size; replaces the one before."""
+        """Keep the folded state at a size, in one portion; replaces what was kept before."""
         with self._database.write() as connection:
-            put_row(connection, SNAPSHOT, {"id": 1}, {"size": size, "root": root_hash, "data": data})
+            connection.execute(delete(SNAPSHOT))
+            connection.execute(insert(SNAPSHOT).values(id=1, size=size, root=root_hash, data=data))
+
+    def extend_snapshot(self, size: int, root_hash: bytes, data: bytes, *, after: int) -> bool:
+        """Keep what changed since the newest portion, if that is still the one of a size; say whether it was."""
+        with self._database.write() as connection:
+            newest = connection.execute(_NEWEST_PORTION).first()
+            if newest is None or newest.size != after:
+                return False
+            return add_row(connection, SNAPSHOT, {"id": newest.id + 1, "size": size, "root": root_hash, "data": data})
 
     def snapshot_size(self) -> int:
-        """Return the size at which the folded state was kept last; 0 without a snapshot."""
+        """Return the size that the snapshot covers, 0 for none."""
         with self._database.read() as connection:
-            return connection.scalar(select(SNAPSHOT.c.size)) or 0
+            newest = connection.execute(_NEWEST_PORTION).first()
+        return 0 if newest is None else int(newest.size)
 
-    def load_snapshot(self) -> tuple[int, bytes, bytes] | None:
-        """Return size, root and data of the snapshot, or None."""
+    def load_snapshot(self) -> KeptSnapshot | None:
+        """Return the snapshot, or None."""
         with self._database.read() as connection:
-            row = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)).first()
-        return None if row is None else (row[0], row[1], row[2])
+            rows = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data).order_by(SNAPSHOT.c.id))
+            return kept_snapshot(rows.all())
+
+
+class KeptSnapshot(NamedTuple):
+    """A snapshot of the folded state, as it was kept.
+
+    Attributes:
+        size: tree size that it covers.
+        root: of that tree.
+        portions: the state at some size, then what changed since, portion by portion.
+    """
+
+    size: int
+    root: bytes
+    portions: tuple[bytes, ...]
+
+
+def kept_snapshot(rows: Sequence[Any]) -> KeptSnapshot | None:
+    """Put together the rows (size, root, data) of a snapshot."""
+    return KeptSnapshot(rows[-1][0], rows[-1][1], tuple(row[2] for row in rows)) if rows else None
+
+
+_NEWEST_PORTION = select(SNAPSHOT.c.id, SNAPSHOT.c.size).order_by(SNAPSHOT.c.id.desc()).limit(1)
 
 
 def head_within(connection: Connection) -> tuple[int, bytes]:

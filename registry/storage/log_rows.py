@@ -13,6 +13,7 @@ from sqlalchemy import LargeBinary, Select, select
 
 from registry.errors import DependencyError
 from registry.storage.engine import Database
+from registry.storage.log import KeptSnapshot, kept_snapshot
 from registry.storage.publication import MAIN_LOG, STATE_LOG, PublicationTables
 from registry.storage.tables import (
     DID_ENTRY,
@@ -147,9 +148,10 @@ class LogRows(PublicationRows):
         query = select(TILE.c.level, TILE.c.number, TILE.c.data).order_by(TILE.c.level, TILE.c.number)
         return self.rows(query)
 
-    def snapshot(self) -> tuple[int, bytes, bytes] | None:
-        """Return size, root and data of the snapshot, or None."""
-        return next(self.rows(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)), None)
+    def snapshot(self) -> KeptSnapshot | None:
+        """Return the snapshot, or None."""
+        columns = (SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data)
+        return kept_snapshot(list(self.rows(select(*columns).order_by(SNAPSHOT.c.id))))
 
 
 class StateLogRows(PublicationRows):

@@ -147,7 +147,7 @@ ATTACKS = {
     ),
     "another snapshot": ("mended", "UPDATE snapshot SET root = zeroblob(32)"),
     "a snapshot of another size": ("mended", "UPDATE snapshot SET size = size - 1"),
-    "a snapshot's bytes": ("mended", "UPDATE snapshot SET data = CAST(replace(data, '25', '99') AS BLOB)"),
+    "a snapshot's bytes": ("mended", "UPDATE snapshot SET data = CAST(data || x'00' AS BLOB)"),
     "a snapshot deleted": ("mended", "DELETE FROM snapshot"),
     "a state entry": ("found", "UPDATE state_entry SET data = zeroblob(80) WHERE seq = 0"),
     "a hosted file's entry": ("found", "DELETE FROM did_entry WHERE seq = (SELECT max(seq) FROM did_entry)"),

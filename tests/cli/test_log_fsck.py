@@ -65,7 +65,7 @@ ENTRY = "entry 12"
         ("signed", "size 900", "INSERT INTO signed (size, root, note) VALUES (900, zeroblob(32), zeroblob(9))"),
         ("published", "size 286", "UPDATE published SET size = 286"),
         ("snapshot", "size 287", "UPDATE snapshot SET root = zeroblob(32)"),
-        ("snapshot", "size 287", "UPDATE snapshot SET data = CAST(replace(data, 'active', 'actixe') AS BLOB)"),
+        ("snapshot", "size 287", "UPDATE snapshot SET data = CAST(data || x'00' AS BLOB)"),
         ("cosignature", "size 12345", "INSERT INTO cosignature VALUES (12345, 'x', 1, zeroblob(9))"),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_moved_agent_is_the_same_agent(log: LogBuilder) -> None:
     leaf = log.vouch(alice, _root(log))
     assert [party.did for party in leaf.parties] == sorted([first, _root(log).did])
     assert log.vouch(_root(log), alice.did, "code").parties[0].count > 1
-    assert log.state.tables.newest.keys() >= {("vouch", first, _root(log).did, "")}
+    assert log.state.tables.newest.keys() >= {("vouch", first, _root(log).did, None)}
 
 
 def test_a_moved_agent_signs_under_its_new_name_only(log: LogBuilder) -> None:

@@ -15,8 +15,8 @@ from did_methods.webvh_state import WebvhState
 from registry.audit.state_map import StateMapAudit
 from registry.history.replay import replay_leaf, verify_leaf
 from registry.history.sequence import SequencedLeaf
-from registry.history.snapshot import dump_state, load_state
-from registry.history.state import LogState, scid_of
+from registry.history.snapshot import START, dump_changes, dump_state, load_state, mark_of
+from registry.history.state import Changes, LogState, scid_of
 from registry.history.subject_state import SubjectState, all_states, changed_states, record_of, touched_states
 from registry.log.merkle import derive_root
 from registry.log.state_map import StateEntry, StateMap, state_digest, subject_key
@@ -285,6 +285,7 @@ class LogMachine(RuleBasedStateMachine):
         draft = replayed.draft()
         rows: dict[str, bytes] = {}
         maps: list[StateEntry] = []
+        portions, mark, replayed.unsaved = [], START, Changes()
         for start in range(0, len(self.log.leaves), 5):
             for leaf in self.log.leaves[start : start + 5]:
                 replay_leaf(draft, leaf.data)
@@ -295,9 +296,13 @@ class LogMachine(RuleBasedStateMachine):
             set_rows(late, changed_states(replayed.tables, since=start, live_before=live_before))
             assert late == rows
             maps.append(state_entry(self.log.leaves[: start + 5], rows))
-            if start % 15 == 0:
-                replayed = load_state(dump_state(replayed))
+            portions.append(dump_changes(replayed, replayed.unsaved, mark))
+            if start % 15 == 0:  # what was kept goes on like what was folded
+                replayed = load_state(*portions)
                 draft = replayed.draft()
+            if start % 40 == 0:
+                portions = [dump_state(replayed)]
+            mark, replayed.unsaved = mark_of(replayed), Changes()
         observer = StateMapAudit()
         observer.expect(enumerate(maps))
         draft = verified.draft()
@@ -308,7 +313,8 @@ class LogMachine(RuleBasedStateMachine):
         assert observer.compared == len(maps)
         assert observer.replayed(verified) == maps[-1]
         assert verified == self.log.state
-        assert replayed == self.log.state
+        assert replayed == load_state(*portions) == self.log.state
+        assert dump_state(replayed) == dump_state(load_state(*portions)) == dump_state(self.log.state)
         everything: dict[str, bytes] = {}
         set_rows(everything, all_states(self.log.state.tables))
         assert rows == everything

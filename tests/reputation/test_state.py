@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from registry.reputation.columns import SnapshotFormatError
 from registry.reputation.draft import Draft
 from registry.reputation.replay import RatedEvent, ScoreQuery, replay_scores
 from registry.reputation.rules import DAY_MS
-from registry.reputation.snapshot import SnapshotVersionError
 from registry.reputation.state import ReputationState
 from registry.reputation.tables import StandingUnknownError, TooManyContextsError
 from tests.reputation.reference_model import Leaf
@@ -138,8 +138,9 @@ def test_contributions_add_up_to_what_is_read() -> None:
 
 def test_snapshots_of_other_versions_are_refused() -> None:
     """A snapshot is a cache: one that this release did not write is an error, not a guess."""
-    with pytest.raises(SnapshotVersionError):
-        ReputationState.load(b"not a snapshot")
+    for data in (b"not a snapshot", ReputationState().dump() + b"\0"):
+        with pytest.raises(SnapshotFormatError):
+            ReputationState.load(data)
 
 
 def test_a_discarded_draft_never_happened() -> None:

@@ -15,7 +15,7 @@ import pytest
 from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
 from registry.history.rules import preview_epoch
-from registry.history.snapshot import dump_state
+from registry.history.snapshot import START, dump_state
 from registry.limits import DATABASE_IDLE_MS
 from registry.services.snapshot import LoadedState, Snapshots, load_state
 from registry.storage import engine_postgres
@@ -193,7 +193,7 @@ def test_one_snapshot_is_enough_for_all(two: Two, monkeypatch: pytest.MonkeyPatc
         Snapshots(
             store=world.registry.store,
             sequencer=world.registry.sequencer,
-            loaded=LoadedState(world.registry.state, 0, 3_600.0),
+            loaded=LoadedState(world.registry.state, START, 0, 0, 3_600.0),
         )
         for world in two
     ]

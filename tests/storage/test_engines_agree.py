@@ -24,7 +24,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("append"), st.integers(1, 300)),
         st.tuples(st.sampled_from(["stale", "other tree", "twice"]), st.integers(0, 3)),
-        st.tuples(st.sampled_from(["sign", "publish", "snapshot", "open", "erase"]), st.integers(0, 5)),
+        st.tuples(st.sampled_from(["sign", "publish", "snapshot", "portion", "open", "erase"]), st.integers(0, 5)),
     ),
     max_size=8,
 )
@@ -60,6 +60,7 @@ class Log:
             "sign": lambda: self.store.save_signed(number % 3, bytes([number % 2]) * 32, b"note %d" % number),
             "publish": lambda: (self.published.save_published(number), self.published.published_size()),
             "snapshot": lambda: self.store.save_snapshot(size, root, b"\0\xff" * number),
+            "portion": lambda: self.store.extend_snapshot(size + 1, root, b"\xff\0" * number, after=size),
             "open": lambda: self.writer.append(1, openings=[opening]),
             "erase": lambda: self.openings.delete(dids=["did:key:a"] if number % 2 else [], events=[event]),
         }

@@ -189,8 +189,13 @@ def test_openings_are_deleted_by_event_and_by_party(writer: Writer, database: Da
 
 
 def test_one_snapshot_is_kept(writer: Writer) -> None:
-    """The newest snapshot replaces the one before and comes back byte for byte."""
+    """The newest snapshot replaces the one before and comes back byte for byte, portion by portion."""
     data = bytes(range(256)) * 5_000
+    assert (writer.store.snapshot_size(), writer.store.load_snapshot()) == (0, None)
+    assert not writer.store.extend_snapshot(5, b"r" * 32, b"first", after=0)
     writer.store.save_snapshot(5, b"r" * 32, b"first")
-    writer.store.save_snapshot(9, b"s" * 32, data)
-    assert writer.store.load_snapshot() == (9, b"s" * 32, data)
+    assert writer.store.extend_snapshot(9, b"s" * 32, data, after=5)
+    assert not writer.store.extend_snapshot(10, b"t" * 32, b"from an older state", after=5)
+    assert (writer.store.snapshot_size(), writer.store.load_snapshot()) == (9, (9, b"s" * 32, (b"first", data)))
+    writer.store.save_snapshot(11, b"u" * 32, b"whole")
+    assert writer.store.load_snapshot() == (11, b"u" * 32, (b"whole",))

@@ -18,6 +18,7 @@ def fingerprint(draft: Draft) -> tuple[Any, ...]:
         tuple(draft.times),
         draft._journal_floor,
         {name: dict(overlay.own) for name, overlay in scores._overlays.items()},
-        [(op.leaf, op.name, op.arguments, tuple(op.undo)) for op in scores._ops],
+        list(scores._ops),
+        {name: dict(rows) for name, rows in scores._before.items()},
         scores._restarted,
     )
