@@ -140,11 +140,11 @@ CASES: dict[str, tuple[Tamper, str, str]] = {
     "entry: edited behind the snapshot": (_entry(270, _strength, with_hash=True), REFUSED, "leaf_mismatch"),
     "entry: deleted": (_run("DELETE FROM entry WHERE seq = 100"), CAUGHT, "entries_missing"),
     "entry: newest deleted": (
-        _run("DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry)"), REFUSED, "tile_malformed",
+        _run("DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry)"), REFUSED, "log_head_contradicts",
     ),
     "entry: reordered": (_swap(100, 101), CAUGHT, "leaf_mismatch"),
-    "entry: inserted": (_run(_SHIFT, _BACK, _HOLE), REFUSED, "event_repeated"),
-    "entry: inserted behind the head": (_run(_INSERTED), HARMLESS, ""),
+    "entry: inserted": (_run(_SHIFT, _BACK, _HOLE), REFUSED, "log_head_contradicts"),
+    "entry: inserted behind the head": (_run(_INSERTED), REFUSED, "log_head_contradicts"),
     "entry: other columns": (
         _run("UPDATE entry SET time_ms = time_ms + 1, kind = 'report' WHERE seq = 100"), CAUGHT, "chain_differs",
     ),
@@ -155,10 +155,10 @@ CASES: dict[str, tuple[Tamper, str, str]] = {
     ),
     "did_entry: deleted": (_run("DELETE FROM did_entry WHERE seq = 1"), CAUGHT, "did_log_missing"),
     "tile: edited": (_run("UPDATE tile SET data = zeroblob(length(data))"), CAUGHT, "tile_mismatch"),
-    "tile: deleted": (_run("DELETE FROM tile"), REFUSED, "tile_malformed"),
-    "head: smaller": (_run("UPDATE head SET size = size - 3"), CAUGHT, "standing_stale"),
+    "tile: deleted": (_run("DELETE FROM tile"), REFUSED, "log_head_contradicts"),
+    "head: smaller": (_run("UPDATE head SET size = size - 3"), REFUSED, "log_head_contradicts"),
     "head: other root": (_run("UPDATE head SET root = randomblob(32)"), HARMLESS, ""),
-    "head: deleted": (_run("DELETE FROM head"), REFUSED, "commit_failed"),
+    "head: deleted": (_run("DELETE FROM head"), REFUSED, "log_head_contradicts"),
     "signed: newest edited": (
         _run(
             "UPDATE signed SET note = CAST(replace(CAST(note AS TEXT), char(10) || size || char(10), "
