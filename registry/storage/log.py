@@ -262,8 +262,10 @@ class LogStore:
 
     def load_snapshot(self) -> KeptSnapshot | None:
         """Return the snapshot, or None."""
+        # Whatever somebody put there is read as bytes, also what SQLite keeps as a text: it is a cache, and judged as one.
+        data = cast(SNAPSHOT.c.data, LargeBinary)
         with self._database.read() as connection:
-            rows = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, SNAPSHOT.c.data).order_by(SNAPSHOT.c.id))
+            rows = connection.execute(select(SNAPSHOT.c.size, SNAPSHOT.c.root, data).order_by(SNAPSHOT.c.id))
             return kept_snapshot(rows.all())
 
 
