@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from did_methods.canonical import canonicalize, sha256_jcs
+from did_methods.canonical import sha256_jcs
 from did_methods.codec import base58_encode
 from did_methods.keys import SIGNATURE_BYTES, PublicKey, SignatureInvalidError, Signer, signer_kind
 from did_methods.proof_errors import (
@@ -210,7 +210,11 @@ def proof_hash_data(unsecured: dict[str, Any], options: dict[str, Any]) -> bytes
 
     Spec: VC-DI-EDDSA 3.3.4
     """
-    return combine_hashes(canonicalize(options), canonicalize(unsecured), hash_name="sha256")
+    return _hash_data(sha256_jcs(unsecured), options)
+
+
+def _hash_data(digest: bytes, options: dict[str, Any]) -> bytes:
+    return sha256_jcs(options) + digest
 
 
 def combine_hashes(canonical_options: bytes, canonical_document: bytes, *, hash_name: str) -> bytes:
@@ -280,7 +284,7 @@ def verify_proof(
     if key.kind != "ed25519":
         raise ProofKeyError(kind=key.kind)
     check_proof_context(document, proof)
-    hash_data = sha256_jcs(signed_options(proof)) + (event_id(document) if digest is None else digest)
+    hash_data = _hash_data(event_id(document) if digest is None else digest, signed_options(proof))
     verify_hash_data(proof, key, hash_data)
 
 

@@ -300,8 +300,8 @@ MUTATIONS = (
         (
             (
                 "did_methods/data_integrity.py",
-                "return combine_hashes(canonicalize(options), canonicalize(unsecured), hash_name=",
-                "return combine_hashes(canonicalize(unsecured), canonicalize(options), hash_name=",
+                "return sha256_jcs(options) + digest",
+                "return digest + sha256_jcs(options)",
             ),
         ),
         ("tests/did_methods/test_data_integrity.py::test_valid_documents_verify",),

@@ -9,7 +9,7 @@ import pytest
 
 from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
-from registry.history.snapshot import START, dump_changes, dump_state
+from registry.history.snapshot import START, dump_changes, dump_state, load_state
 from registry.history.state import Changes, LogState
 from registry.storage.engine import Database, DatabaseBusyError, open_database
 from registry.storage.log import LogStore
@@ -63,7 +63,9 @@ def test_a_restart_changes_nothing(tmp_path: Path, snapshot: str) -> None:
         store.save_snapshot(3, b"", data)
         assert store.extend_snapshot(size, root_hash, dump_changes(LogState(), Changes(), START), after=3)
     elif snapshot == "foreign":
-        store.save_snapshot(size, b"x" * 32, dump_state(LogState()))
+        other = load_state(data)  # of as many entries, but not of these
+        other.silenced.add("did:example:nobody")
+        store.save_snapshot(size, b"x" * 32, dump_state(other))
     elif snapshot == "older":
         store.save_snapshot(size + 1, b"x" * 32, data)
     database.close()
