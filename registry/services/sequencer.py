@@ -109,6 +109,8 @@ class Sequencer:
             if self._waiting and self._waiting + submission.weight > SEQUENCER_WAITING:
                 raise OverloadedError(f"{self._waiting} statements", retry_after_s=1)
             self._waiting += submission.weight
+        # Whoever waits may give up; the writer tells the outcome all the same, and must find nothing withdrawn.
+        submission.future.set_running_or_notify_cancel()
         self._queue.put(submission)
         if not self.is_writable:  # the writer may have stopped in between, and nobody looks at the queue any more
             self._refuse_all([])

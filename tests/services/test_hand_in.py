@@ -32,6 +32,16 @@ def test_a_plain_credential_is_queued_and_becomes_durable(world: World) -> None:
     assert (again.status, again.json["acceptance"]["credentialSubject"]["accepted"][0]["index"]) == (200, outcome.index)
 
 
+def test_whoever_gives_up_waiting_withdraws_nothing(world: World) -> None:
+    """A request that is cancelled cancels what it awaits; a future that took that would stop the writer for everybody."""
+    frank, grace = world.agent("frank"), world.agent("grace")
+    queued = world.registry.events.hand_in(frank.vouch(grace.did))
+    assert queued is not None
+    assert not queued.cancel()
+    assert len(queued.result(timeout=10)) == 1
+    assert world.submit(grace.vouch(frank.did)).status == 201
+
+
 def left_to_a_thread(world: World) -> dict[str, dict[str, Any]]:
     """Return bodies for which something is read, asked or written before they are queued."""
     carol, dave = world.agent("carol"), world.agent("dave")
