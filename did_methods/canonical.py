@@ -137,19 +137,21 @@ def sha256_jcs(value: Any) -> bytes:
 def _is_plain(value: Any) -> bool:
     """Tell whether value has only types that orjson writes as JCS does: no float above all, whose digits differ.
 
-    Ranges of integers, types of names and surrogates were checked by ``dumps``. One flat loop, because it stands in
-    the path of every verification.
+    Ranges of integers, types of names and surrogates were checked by ``dumps``. One flat loop over a list that grows,
+    because it stands in the path of every verification.
     """
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        kind = type(item)
-        if kind is dict:
-            stack.extend(item.values())
-        elif kind is list:
-            stack.extend(item)
-        elif not (kind is str or kind is int or kind is bool or item is None):
-            return False
+    levels: list[Any] = [(value,)]
+    for items in levels:
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                continue
+            if kind is dict:
+                levels.append(item.values())
+            elif kind is list:
+                levels.append(item)
+            elif not (kind is int or kind is bool or item is None):
+                return False
     return True
 
 

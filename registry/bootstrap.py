@@ -46,10 +46,11 @@ from registry.services.presentation import PresentationService
 from registry.services.recorder import DecisionRecorder
 from registry.services.resolution import ResolutionService
 from registry.services.scrubber import Scrubber
-from registry.services.sequencer import Sequencer
+from registry.services.sequencer import TICK_S, Sequencer
 from registry.services.shared_changes import SharedChanges
 from registry.services.snapshot import Snapshots
 from registry.services.status import StatusService
+from registry.services.ticker import Ticker
 from registry.services.witnessing import Witnessing
 from registry.storage.decision import DecisionStore
 from registry.storage.did_version import SqlVersionMemory
@@ -101,6 +102,7 @@ class Registry:
     shared_changes: SharedChanges
     erasure_room: ErasureRoom
     state_map: StateMapRoom
+    signing: Ticker | None = None
 
     @property
     def credentials(self) -> CredentialService:
@@ -124,9 +126,11 @@ class Registry:
         self.witnessing.publisher.start()
         self.state_map.start()
         self.scrubber.start()
+        self.signing = Ticker("signer", _retried(self.log.sign_if_due), every_s=TICK_S, on_failure=self.sequencer.fail)
+        self.signing.start()
         self.sequencer.start(
             self._epoch_if_due,
-            _retried(self.log.sign_if_due),
+            self._sign_if_due,
             _retried(self.snapshots.save_if_due),
             _retried(self.erasure_room.erasure.carry_out_if_due),
         )
@@ -136,6 +140,8 @@ class Registry:
         self.shared_changes.stop()
         self.scrubber.stop()
         self.sequencer.stop()
+        if self.signing is not None:
+            self.signing.stop()
         self.log.sign_if_grown()
         self.witnessing.publisher.stop()
         self.state_map.stop()
@@ -145,6 +151,10 @@ class Registry:
         self.resolution.close()
         self.snapshots.save_at_end()
         self.database.close()
+
+    def _sign_if_due(self) -> None:
+        if self.signing is not None and self.log.is_due:
+            self.signing.wake()
 
     def _epoch_if_due(self) -> None:
         if not self.log.guard.is_current or not self.authority.epoch_due(now_ms=self.clock.now_ms()):

@@ -46,6 +46,7 @@ from nacl.signing import VerifyKey  # noqa: E402
 from did_methods.canonical import canonicalize  # noqa: E402
 from did_methods.codec import multibase_decode, parse_json_object  # noqa: E402
 from did_methods.keys import parse_public_key  # noqa: E402
+from registry.adapters.collector import settle_interpreter  # noqa: E402
 from registry.bootstrap import open_registry  # noqa: E402
 from registry.config import load_settings  # noqa: E402
 from registry.log.merkle import RightEdge, leaf_hash  # noqa: E402
@@ -67,6 +68,7 @@ def library(events: int) -> dict[str, Any]:
         folder = Path(name)
         settings = load_settings({"data_dir": folder / "data", "profile": "replay", "dev": "1"}, {})
         registry = open_registry(settings)
+        settle_interpreter()
         registry.start()
         try:
             registrations, lines = sign(events * 3, AGENTS, domain=registry.genesis.origin)

@@ -9,8 +9,8 @@ Spec: specs/history.md "Drafts and snapshots"
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -34,8 +34,19 @@ from registry.history.state import (
 from registry.reputation.columns import ColumnReader, ColumnWriter, SnapshotFormatError
 from registry.reputation.state import BEGINNING
 from registry.reputation.state import Mark as ScoreMark
+from registry.reputation.state import Portion as ScorePortion
 
-__all__ = ["START", "Mark", "SnapshotFormatError", "dump_changes", "dump_state", "load_state", "mark_of"]
+__all__ = [
+    "START",
+    "Mark",
+    "Portion",
+    "SnapshotFormatError",
+    "dump_changes",
+    "dump_state",
+    "load_state",
+    "mark_of",
+    "take_changes",
+]
 
 
 class Mark(NamedTuple):
@@ -60,21 +71,61 @@ def dump_state(state: LogState) -> bytes:
 
 
 def dump_changes(state: LogState, changes: Changes, since: Mark) -> bytes:
-    """Return what changed since a mark.
+    """Return what changed since a mark as bytes, at once; see `take_changes`."""
+    return take_changes(state, changes, since).to_bytes()
+
+
+def take_changes(state: LogState, changes: Changes, since: Mark) -> Portion:
+    """Return what changed since a mark, to be written later: it stays as it is, whatever is folded meanwhile.
 
     Args:
         state: as it is now.
-        changes: every row that changed since the mark.
+        changes: every row that changed since the mark; nobody changes them afterwards.
         since: the mark.
     """
-    writer = ColumnWriter()
-    writer.document(_small_facts(state, since))
-    writer.rows("nnt", [(one.was_silenced, one.index, one.did) for one in state.journal])
-    writer.ints(state.times[max(0, since.size - state.times_from) :])
-    for name in FORMS:
-        _write_table(writer, name, changes.tables[name])
-    state.reputation.write(writer, changes.scores, since.scores)
-    return writer.to_bytes()
+    return Portion(
+        _small_facts(state, since),
+        [(one.was_silenced, one.index, one.did) for one in state.journal],
+        state.times[max(0, since.size - state.times_from) :],
+        changes,
+        state.reputation.take(changes.scores, since.scores),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What changed in a state since a mark.
+
+    Attributes:
+        facts: what is no table.
+        journal: rows of it.
+        times: of the leaves, milliseconds.
+        changes: the rows.
+        scores: those of the score.
+    """
+
+    facts: dict[str, Any]
+    journal: list[tuple[bool, int, str]]
+    times: list[int]
+    changes: Changes
+    scores: ScorePortion
+
+    def to_bytes(self, rest: Callable[[], None] = lambda: None) -> bytes:
+        """Return it as bytes.
+
+        Args:
+            rest: called between two tables.
+        """
+        writer = ColumnWriter()
+        writer.document(self.facts)
+        writer.rows("nnt", self.journal)
+        writer.ints(self.times)
+        for name in FORMS:
+            rest()
+            _write_table(writer, name, self.changes.tables[name])
+        self.scores.write(writer, rest)
+        rest()
+        return writer.to_bytes()
 
 
 def load_state(*portions: bytes) -> LogState:

@@ -118,6 +118,11 @@ class Changes:
         for name, rows in self.scores.items():
             rows.update(getattr(draft.reputation, name).own)
 
+    def then(self, later: Changes) -> Changes:
+        """Return both: of a row that changed in both, what it is later."""
+        tables = {name: rows | later.tables[name] for name, rows in self.tables.items()}
+        return Changes(tables, {name: rows | later.scores[name] for name, rows in self.scores.items()})
+
 
 @dataclass(slots=True)
 class LogState:

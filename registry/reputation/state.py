@@ -1,14 +1,14 @@
 """The state of the score: tables that a registry and an auditor fold the same way, and the bytes they are kept in.
 
 Changes come through ``draft()`` only. ``dump`` and ``load`` are an exact round trip, journal included, so that a
-restarted registry can still commit an epoch over fewer leaves than it had folded; ``write`` and ``read`` also do it in
+restarted registry can still commit an epoch over fewer leaves than it had folded; ``take`` and ``read`` also do it in
 portions, each with what changed since the one before. The bytes are a snapshot of this release's tables: a cache of the
 log, refused when of another version, never exchanged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice, repeat
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +29,36 @@ class Mark(NamedTuple):
 
 
 BEGINNING: Final = Mark(None, 0, {})
+
+
+class Portion(NamedTuple):
+    """What changed since a mark.
+
+    Attributes:
+        anew: whether there was an epoch since; then what is remembered since the last one is all here.
+        tables: the changed rows.
+        before: those of the last epoch, of rows that changed since the mark for the first time.
+        operations: since the mark.
+    """
+
+    anew: bool
+    tables: Changed
+    before: Before
+    operations: list[Op]
+
+    def write(self, writer: ColumnWriter, rest: Callable[[], None] = lambda: None) -> None:
+        """Write it.
+
+        Args:
+            writer: of the snapshot.
+            rest: called between two tables.
+        """
+        writer.ints([self.anew])
+        for tables in (self.tables, self.before):
+            for name in TABLES:
+                rest()
+                write_table(writer, name, tables[name])
+        write_operations(writer, self.operations)
 
 
 class ReputationState(Tables):
@@ -92,25 +122,22 @@ class ReputationState(Tables):
         """Where the state stands now, for a later `write` of what changes from here on."""
         return Mark(self.meta.epoch, len(self._ops), {name: len(rows) for name, rows in self._before.items()})
 
-    def write(self, writer: ColumnWriter, tables: Changed, since: Mark = BEGINNING) -> None:
-        """Write what changed since a mark.
+    def take(self, tables: Changed, since: Mark = BEGINNING) -> Portion:
+        """Return what changed since a mark, to be written later: it stays as it is, whatever is folded meanwhile.
 
         Args:
-            writer: of the snapshot.
-            tables: the changed rows of each table, None for one that is gone.
-            since: the mark; all is written where `tables` are those of the state.
+            tables: the changed rows of each table, None for one that is gone; nobody changes them afterwards.
+            since: the mark; all is taken where `tables` are those of the state.
         """
         if anew := since.epoch != self.meta.epoch:
             since = BEGINNING
-        writer.ints([anew])
-        for name in TABLES:
-            write_table(writer, name, tables[name])
-        for name, rows in self._before.items():
-            write_table(writer, name, dict(islice(rows.items(), since.before.get(name, 0), None)))
-        write_operations(writer, self._ops[since.operations :])
+        before = {
+            name: dict(islice(rows.items(), since.before.get(name, 0), None)) for name, rows in self._before.items()
+        }
+        return Portion(anew, tables, before, self._ops[since.operations :])
 
     def read(self, reader: ColumnReader) -> None:
-        """Take over what `write` wrote of a state that was, at the mark, like this one.
+        """Take over a `Portion` that was written of a state that was, at the mark, like this one.
 
         Raises:
             SnapshotFormatError: ``snapshot_malformed``.
@@ -132,7 +159,7 @@ class ReputationState(Tables):
     def dump(self) -> bytes:
         """Return all of it as bytes; equal states give equal bytes."""
         writer = ColumnWriter()
-        self.write(writer, self.tables)
+        self.take(self.tables).write(writer)
         return writer.to_bytes()
 
     @classmethod

@@ -138,13 +138,18 @@ class LogService:
         """Let readers have a checkpoint; for the publisher, who never goes back."""
         self._published = head
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the head is to be looked at: the last one was signed long enough ago."""
+        return self._monotonic() - self._signed_at >= self.sign_interval_s
+
     def sign_if_due(self) -> None:
-        """Sign as `sign_if_grown` does, but not more often than a log needs it: for the writer's tick.
+        """Sign as `sign_if_grown` does, but not more often than a log needs it.
 
         Raises:
             SignedTwiceError: ``checkpoint_fork``.
         """
-        if self._monotonic() - self._signed_at >= self.sign_interval_s:
+        if self.is_due:
             self.guard.look_for_end()
             self.sign_if_grown()
         if self.on_idle is not None:

@@ -46,6 +46,9 @@ from registry.storage.log import LogStore, StoredEntryError
 
 _LOG = logging.getLogger(__name__)
 TICK_S = 0.2
+GATHER_S = 0.005
+"""While several statements come in one turn's time, the next turn begins no sooner than this after the one before: each
+turn has its price, whatever it holds. Who writes alone never waits."""
 
 Results = list[tuple[Submission, list[Outcome] | BonafidesError]]
 
@@ -69,10 +72,25 @@ class Sequencer:
     """Owns the log's end.
 
     Owner of the state: only the writer thread commits drafts, holding `lock`; readers hold `lock` while they gather.
+
+    Args:
+        store: the log.
+        state: folded from it.
+        clock: gives log time.
+        admission: the registry's limits.
+        edge: the log's tree.
+        rest: waits for so many seconds.
     """
 
     def __init__(
-        self, *, store: LogStore, state: LogState, clock: LogClock, admission: Admission, edge: RightEdge
+        self,
+        *,
+        store: LogStore,
+        state: LogState,
+        clock: LogClock,
+        admission: Admission,
+        edge: RightEdge,
+        rest: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self.state = state
@@ -90,6 +108,8 @@ class Sequencer:
         """Raises what forbids writing now: a log that was rolled back, or is frozen."""
         self.is_newest: Callable[[], bool] = lambda: True
         """Says whether nobody is known to hold a newer tree of this log than the database does."""
+        self._rest = rest
+        self._last_weight, self._last_began = 0, 0.0
         self.busy_s = 0.0
         """Seconds spent on appending since the process began."""
 
@@ -147,6 +167,11 @@ class Sequencer:
             self._thread = None
             self._refuse_all([])
 
+    def fail(self, error: BaseException) -> None:
+        """Take nothing more: something else found that this log must not grow. From any thread."""
+        self._failed = error
+        self._refuse_all([])
+
     @property
     def is_writable(self) -> bool:
         """Whether the log takes entries now."""
@@ -177,6 +202,9 @@ class Sequencer:
     def _run(self) -> None:
         while True:
             group, stopping = self._next_group()
+            if self._failed is not None:
+                self._refuse_all(group)
+                return
             try:
                 if group:
                     self.append(group)
@@ -196,6 +224,8 @@ class Sequencer:
         statements = 0
         try:
             item = self._queue.get(timeout=TICK_S)
+            if self._last_weight > 1 and item is not None:
+                self._rest(max(0.0, self._last_began + GATHER_S - time.monotonic()))
             while True:
                 if item is None:
                     return group, True
@@ -211,6 +241,7 @@ class Sequencer:
             pass
         with self._counting:
             self._waiting -= statements
+        self._last_weight, self._last_began = statements, time.monotonic()
         return group, False
 
     def _refuse_all(self, group: Sequence[Submission]) -> None:

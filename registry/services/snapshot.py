@@ -11,12 +11,14 @@ Spec: specs/history.md "Drafts and snapshots"; adr/0023
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from registry.adapters.collector import without_collector
+from registry.adapters.pace import Pace
 from registry.errors import ParseError
 from registry.history.replay import replay_leaf
-from registry.history.snapshot import START, Mark, dump_changes, dump_state, mark_of
+from registry.history.snapshot import START, Mark, Portion, dump_state, mark_of, take_changes
 from registry.history.snapshot import load_state as parse_state
 from registry.history.state import Changes, LogState
 from registry.services.sequencer import Sequencer
@@ -26,7 +28,7 @@ KEEP_AFTER_S = 1.0
 """A start after a crash does again what the writer did since the last portion: about this much at least."""
 
 WORK_PER_PORTION = 9
-"""Writing one holds the writer up: at most a tenth of its time goes there."""
+"""Writing one takes processor time from everybody: at most a tenth of the writer's goes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,28 @@ def _load_snapshot(store: LogStore, size: int) -> tuple[LogState, list[int]]:
     return LogState(), []
 
 
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """A portion on its way to the database.
+
+    Attributes:
+        mark: where the one before it ended.
+        seen: size that the snapshot covered then.
+        portion: what it says.
+        future: gives its bytes, None where another process went on with the snapshot.
+    """
+
+    mark: Mark
+    seen: int
+    portion: Portion
+    future: Future[int | None]
+
+
 class Snapshots:
     """Decides when the state is kept. Owner: the writer thread, and whoever stops the registry after it.
+
+    The writer only puts aside what changed; a thread of its own writes it down, at a pace that leaves the interpreter to
+    whoever answers. What could not be kept is put back, and goes into the next portion.
 
     Of several processes on one database one keeps the snapshot: whoever finds that another has gone on with it stops
     noting changes, and begins again with the whole state when the other has stopped.
@@ -105,44 +127,82 @@ class Snapshots:
         self._whole_bytes, self._more_bytes = loaded.whole_bytes, loaded.more_bytes
         self._busy_s = sequencer.busy_s - loaded.fold_s
         self._cost_s = 0.0
+        self._thread = ThreadPoolExecutor(1, "snapshot")
+        self._keeping: _Keeping | None = None
 
     def save_if_due(self) -> None:
-        """Keep what changed if so much was done since the last time that doing it again would be felt."""
+        """Begin to keep what changed if so much was done since the last time that doing it again would be felt."""
+        if self._keeping is not None and not self._keeping.future.done():
+            return
+        self._settle()
         if self._sequencer.busy_s - self._busy_s >= max(KEEP_AFTER_S, WORK_PER_PORTION * self._cost_s):
-            self.save()
+            self._begin()
 
     def save(self) -> None:
-        """Keep what changed, unless nothing was logged since the last time."""
-        state, mark = self._sequencer.state, self._mark
-        began = time.monotonic()
-        found = self._store.snapshot_size()
-        if mark is not None and mark.size == found > 0:
-            if state.head.size > mark.size and state.unsaved is not None:
-                self._extend(mark, dump_changes(state, state.unsaved, mark))
-        elif found > self._seen:
-            self._seen, self._mark, state.unsaved = found, None, None
-        else:
-            self.save_whole()
-        self._cost_s = time.monotonic() - began
-        self._busy_s = self._sequencer.busy_s
+        """Keep what changed, unless nothing was logged since the last time; it is kept when this returns."""
+        self._settle()
+        self._begin()
+        self._settle()
 
     def save_at_end(self) -> None:
         """Keep what changed, or all of it where a start would have to read as much again in portions."""
         self.save()
+        self._thread.shutdown()
         if self._more_bytes > self._whole_bytes and self._mark is not None:
             self.save_whole()
 
     def save_whole(self) -> None:
         """Keep the whole state in one portion."""
+        began = time.monotonic()
         data = dump_state(self._sequencer.state)
         self._store.save_snapshot(*self._head(), data)
         self._whole_bytes, self._more_bytes = len(data), 0
         self._begin_portion()
+        self._cost_s = time.monotonic() - began
 
-    def _extend(self, mark: Mark, data: bytes) -> None:
-        if self._store.extend_snapshot(*self._head(), data, after=mark.size):
-            self._more_bytes += len(data)
-            self._begin_portion()
+    def _begin(self) -> None:
+        state, mark = self._sequencer.state, self._mark
+        found = self._store.snapshot_size()
+        if mark is not None and mark.size == found > 0:
+            if state.head.size > mark.size and state.unsaved is not None:
+                portion = take_changes(state, state.unsaved, mark)
+                future = self._thread.submit(self._keep, portion, self._head(), mark.size)
+                self._keeping = _Keeping(mark, self._seen, portion, future)
+                self._begin_portion()
+        elif found > self._seen:
+            self._seen, self._mark, state.unsaved = found, None, None
+        else:
+            self.save_whole()
+        self._busy_s = self._sequencer.busy_s
+
+    def _keep(self, portion: Portion, head: tuple[int, bytes], after: int) -> int | None:
+        """Write a portion down; on the thread of its own."""
+        began = time.thread_time()
+        data = portion.to_bytes(Pace().rest)
+        kept = self._store.extend_snapshot(*head, data, after=after)
+        self._cost_s = time.thread_time() - began
+        return len(data) if kept else None
+
+    def _settle(self) -> None:
+        """Wait for the portion that is on its way; what was not kept counts as unsaved again.
+
+        Raises:
+            SQLAlchemyError: the database refused it.
+        """
+        keeping, self._keeping = self._keeping, None
+        if keeping is None:
+            return
+        kept = None
+        try:
+            kept = keeping.future.result()
+        finally:
+            if kept is None:
+                state = self._sequencer.state
+                assert state.unsaved is not None  # a portion was begun, and only `_begin` ends that
+                state.unsaved = keeping.portion.changes.then(state.unsaved)
+                self._mark, self._seen = keeping.mark, keeping.seen
+            else:
+                self._more_bytes += kept
 
     def _head(self) -> tuple[int, bytes]:
         tree = self._sequencer.tree

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from registry.adapters.pace import Pace
 from registry.history.state import Draft, LogState
 from registry.history.subject_state import (
     SubjectState,
@@ -39,6 +40,8 @@ from registry.services.signing import SignedHead
 from registry.storage.state_log import StateLogStore, StateRecord
 
 _LOG = logging.getLogger(__name__)
+_ROWS_AT_ONCE = 128
+"""Rows that enter a map without a rest: fewer would hash the nodes near its root too often."""
 
 States = Mapping[str, SubjectState | None]
 
@@ -243,8 +246,16 @@ class StateMapKeeper:
     def _append(self, head: SignedHead, states: States, *, kept_from: int) -> None:
         before = None if self._newest is None or self._anew else self._views[self._newest[0]]
         state_map = StateMap(DEPTH) if before is None else before.map.copy()
-        changes = [one for changed in states.items() if (one := _changed(state_map, *changed)) is not None]
-        changed = state_map.update({one.key: one.digest for one in changes})
+        pace = Pace()
+        changes: list[StateRecord] = []
+        for subject, state in states.items():
+            pace.rest()
+            if (one := _changed(state_map, subject, state)) is not None:
+                changes.append(one)
+        changed: set[int] = set()
+        for at in range(0, len(changes), _ROWS_AT_ONCE):
+            pace.rest()
+            changed.update(state_map.update({one.key: one.digest for one in changes[at : at + _ROWS_AT_ONCE]}))
         entry = StateEntry(head.size, head.root_hash, state_map.depth, self._rules, state_map.root)
         edge = self.tree
         index, hashed = edge.size, leaf_hash(entry.to_bytes())

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect, Executable, Table, insert
+from sqlalchemy import Connection, CursorResult, Dialect, Executable, Table
 from sqlalchemy.sql import ClauseElement
+
+_ROWS_AT_ONCE = 64
 
 
 class Prepared:
@@ -45,28 +48,38 @@ class Prepared:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows in one statement.
+    """Insert rows, many in one statement.
 
     Args:
         connection: of a write transaction.
         table: where.
         rows: values in the order of the table's columns, as the driver takes them.
     """
-    text, positional = _insertion(table, connection.dialect)
-    if positional:
-        connection.exec_driver_sql(text, list(rows))
-    else:
+    if not connection.dialect.positional:
+        text = _insertion_of_columns(table, connection.dialect)
         connection.exec_driver_sql(text, tuple(list(column) for column in zip(*rows, strict=True)))
+        return
+    # Not `executemany`: SQLite's driver lets go of the interpreter for each row, and gets it back when a busy thread has had
+    # its turn. A log's writer that held its transaction for so long kept everybody waiting.
+    at, number = 0, _ROWS_AT_ONCE
+    while at < len(rows):
+        while number > len(rows) - at:
+            number //= 2  # so that a table has a handful of texts, which the driver keeps ready
+        values = tuple(chain.from_iterable(rows[at : at + number]))
+        connection.exec_driver_sql(_insertion_of_rows(table, number), values)
+        at += number
 
 
 @lru_cache(maxsize=64)
-def _insertion(table: Table, dialect: Dialect) -> tuple[str, bool]:
-    """Return the text, and whether it takes rows; else it takes columns."""
-    compiled = insert(table).compile(dialect=dialect)
-    if compiled.positional:
-        return str(compiled), True
-    # One statement with an array for each column: PostgreSQL would be sent as many statements as there are rows.
-    types = [column.type.compile(dialect) for column in table.columns]
-    arrays = ", ".join(f"%b::{one}[]" for one in types)
+def _insertion_of_rows(table: Table, number: int) -> str:
+    row = "(" + ", ".join("?" * len(table.columns)) + ")"
     columns = ", ".join(table.columns.keys())
-    return f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays})", False  # noqa: S608 - our own names
+    return f"INSERT INTO {table.name} ({columns}) VALUES {', '.join([row] * number)}"  # noqa: S608 - our own names
+
+
+@lru_cache(maxsize=16)
+def _insertion_of_columns(table: Table, dialect: Dialect) -> str:
+    # One statement with an array for each column: PostgreSQL would be sent as many statements as there are rows.
+    arrays = ", ".join(f"%b::{column.type.compile(dialect)}[]" for column in table.columns)
+    columns = ", ".join(table.columns.keys())
+    return f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names

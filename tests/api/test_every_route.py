@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from registry.api import app
+from registry.api.app import BUSY_DOORS
 from tests.support.actor import Actor
-from tests.support.registry import GATEWAY, NDJSON, OPERATOR, World
+from tests.support.registry import GATEWAY, NDJSON, OPERATOR, World, serve
 
 MARK = "zzMARKzz"  # sent in every wrong place; must never come back
 
@@ -119,6 +123,49 @@ def _routes(world: World) -> list[APIRoute]:
             pending.extend(route.original_router.routes)
     assert len(found) > 30
     return found
+
+
+def test_busy_doors_are_routes_like_all_others(reading: World) -> None:
+    """What is called past the framework is declared there, as the same function that takes nothing but the request."""
+    declared = {(method, route.path): route for route in _routes(reading) for method in route.methods or ()}
+    for door, endpoint in BUSY_DOORS.items():
+        route = declared[door]
+        assert route.endpoint is endpoint
+        assert list(inspect.signature(endpoint).parameters) == ["request"]
+        assert not route.dependant.dependencies
+
+
+@pytest.mark.parametrize("door", BUSY_DOORS)
+def test_busy_doors_answer_as_routes_do(reading: World, door: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals, defects and wrong methods come out of them as problems, whether or not the framework was passed by."""
+    body, headers = b"{", {"x-request-id": "id-1", "content-type": "application/json", **OPERATOR, **GATEWAY}
+
+    def ask(method: str = door[0], target: str = door[1]) -> tuple[int, dict[str, str], bytes]:
+        answer = reading.web.send(method, target, body=body, headers=headers)
+        return answer.status, dict(answer.headers), answer.body
+
+    straight, wrong = ask(), [ask("PUT"), ask("POST", door[1] + "/")]
+    monkeypatch.setattr(app, "BUSY_DOORS", {})
+    assert ask() == straight
+    assert [ask("PUT"), ask("POST", door[1] + "/")] == wrong
+    assert straight[0] == 400
+    assert straight[1]["x-request-id"] == "id-1"
+
+
+def test_a_defect_behind_a_busy_door_is_told_by_a_code(reading: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a real socket: 500 with a code and nothing else, and the server goes on."""
+
+    async def defective(_request: object) -> None:
+        raise ZeroDivisionError
+
+    door = next(iter(BUSY_DOORS))
+    monkeypatch.setattr(app, "BUSY_DOORS", {door: defective})
+    with serve(reading.app) as base:
+        for _ in range(2):  # the server closes the connection of the first
+            answer = httpx.request(
+                door[0], base + door[1], content=b"{}", headers={"host": "localhost"}, trust_env=False
+            )
+            assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
 
 
 def _example(route: APIRoute) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from registry.history.replay import replay_leaf
 from registry.history.snapshot import dump_state
 from registry.services import snapshot as snapshots
 from registry.services.log_check import LogCheck
@@ -142,4 +144,54 @@ def test_a_portion_that_could_not_be_written_is_not_lost(tmp_path: Path, monkeyp
     one.save()
     assert dump_state(load_state(store, size).state) == dump_state(loaded.state)
     assert load_state(store, size).snapshot_size == size
+    database.close()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_nobody_who_writes_waits_for_a_portion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is written down the log goes on, and what comes meanwhile is in the next one."""
+    begun, go_on = threading.Event(), threading.Event()
+    with open_world(tmp_path, on_disk=True) as world:
+        store = world.registry.store
+        vouch_often(world, 2)
+        wait_for(lambda: store.snapshot_size() == world.size)
+        kept, extend = store.snapshot_size(), store.extend_snapshot
+
+        def slowly(*given: Any, **more: Any) -> bool:
+            begun.set()
+            assert go_on.wait(10)
+            return extend(*given, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "extend_snapshot", slowly)
+            vouch_often(world, 1)
+            assert begun.wait(10)
+            vouch_often(world, 3)  # answered, though the portion is not written
+            assert store.snapshot_size() == kept
+            go_on.set()
+            wait_for(lambda: store.snapshot_size() == world.size)
+        assert dump_state(load_state(store, world.size).state) == dump_state(world.registry.state)
+
+
+def test_what_is_put_back_keeps_its_later_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portion is refused while the log goes on: of a row that changed before and after, the later one is kept."""
+    with open_world(tmp_path, on_disk=True) as world:
+        vouch_often(world, 6)
+    database, store = store_of(tmp_path)
+    size = store.head()[0]
+    early = load_state_at(store, size - 4)
+    store.save_snapshot(size - 4, store.right_edge(size - 4).root(), dump_state(early))
+    loaded = load_state(store, size - 2, noting=True)
+    one = keeper(store, loaded)
+    monkeypatch.setattr(store, "extend_snapshot", lambda *_given, **_more: False)
+    one._begin()
+    draft = loaded.state.draft()
+    for entry in store.walk(size - 2, size):
+        replay_leaf(draft, entry.data)
+    draft.commit()
+    monkeypatch.undo()
+    one._sequencer.tree = store.right_edge(size)  # type: ignore[misc]
+    one.save()
+    assert load_state(store, size).snapshot_size == size
+    assert dump_state(load_state(store, size).state) == dump_state(loaded.state)
     database.close()
