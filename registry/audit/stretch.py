@@ -11,24 +11,34 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from did_methods.canonical import read_canonical
 from did_methods.codec import base64url_encode
+from registry.audit.leaf_shape import is_plain, shape_of, shape_pattern
 from registry.limits import LEAF_BYTES
 from registry.log.entry import LEAF_FORMAT, MAX_INTEGER
-from registry.log.merkle import leaf_hash
+from registry.log.tile import hash_entries
 
-Link: TypeAlias = tuple[int, int | None, str | None]
-"""What a party says of its chain: count, prevIndex, prevLeafHash."""
+Link: TypeAlias = tuple[int, str]
+"""What a party says of its chain: count, and what stands in the leaf from the value of prevIndex to that of prevLeafHash."""
 
-FIRST: Final[Link] = (1, None, None)
+FIRST: Final[Link] = (1, 'null,"prevLeafHash":null')
 """The link of whoever had no entry before."""
 
 _MEMBERS: Final = 5  # event, format, kind, parties, time
 _PARTY_MEMBERS: Final = 5  # count, did, prevIndex, prevLeafHash, roles
 _ROLES: Final = (["signer"], ["subject"], ["signer", "subject"])
+_HASH_CHARS: Final = 43
+_MOST_SHAPES: Final = 16
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def previous_text(index: int | None, hashed: str | None) -> str:
+    """Write the second half of a link: index and leaf hash (base64url) of the entry before; None for null."""
+    shown = "null" if hashed is None else f'"{hashed}"'
+    return f'{"null" if index is None else index},"prevLeafHash":{shown}'
 
 
 class Looked(NamedTuple):
@@ -58,9 +68,34 @@ class Stretch:
     last_ms: int = 0
     openings: dict[str, Link] = field(default_factory=dict)
     ends: dict[str, Link] = field(default_factory=dict)
-    _kinds: set[str] = field(default_factory=set)
 
-    def take(self, index: int, data: bytes, hashed: bytes) -> bool:
+    def take_links(self, index: int, links: tuple[str, ...], hashed: str) -> bool:
+        """Take the next entry by its links alone, where its form is known to be good.
+
+        Args:
+            index: in the log.
+            links: as the match with a shape gives them.
+            hashed: its leaf hash, base64url.
+
+        Returns:
+            False where it does not follow: the stretch is of no use then.
+        """
+        before, ends, here = "", self.ends, previous_text(index, hashed)
+        each = iter(links)
+        for count, did, previous in zip(each, each, each, strict=False):  # the time is left over
+            if did <= before:
+                return False
+            link = (int(count), previous)
+            expected = ends.get(did)
+            if expected is None:
+                self.openings[did] = link
+            elif link != expected:
+                return False
+            ends[did] = (link[0] + 1, here)
+            before = did
+        return self._go_on(int(links[-1]))
+
+    def take(self, index: int, data: bytes, hashed: str) -> bool:
         """Take the next entry; False where a quick look cannot tell that it is good: the stretch is of no use then."""
         wire = read_canonical(data) if len(data) <= LEAF_BYTES else None
         if type(wire) is not dict or len(wire) != _MEMBERS:
@@ -69,16 +104,18 @@ class Stretch:
             event, kind, time_ms, parties = wire["event"], wire["kind"], wire["time"], wire["parties"]
             if wire["format"] != LEAF_FORMAT or type(event) is not dict or len(event) == 1 or not parties:
                 return False  # an event with one member may be a digest, which has no parties
-            if not self._link(parties, index, base64url_encode(hashed)):
+            if not self._link(parties, index, hashed):
                 return False
         except (KeyError, TypeError):
             return False
-        if type(time_ms) is not int or not self.last_ms <= time_ms <= MAX_INTEGER or type(kind) is not str:
+        if type(time_ms) is not int or time_ms > MAX_INTEGER or type(kind) is not str or _KIND.fullmatch(kind) is None:
             return False
-        if kind not in self._kinds:
-            if _KIND.fullmatch(kind) is None:
-                return False
-            self._kinds.add(kind)
+        return self._go_on(time_ms)
+
+    def _go_on(self, time_ms: int) -> bool:
+        """Let time go on; False where it would go back."""
+        if time_ms < self.last_ms:
+            return False
         if self.first_ms < 0:
             self.first_ms = time_ms
         self.last_ms = time_ms
@@ -90,18 +127,20 @@ class Stretch:
         Raises:
             KeyError, TypeError: one is not of the form.
         """
-        before, ends = "", self.ends
+        before, ends, here = "", self.ends, previous_text(index, hashed)
         for party in parties:
-            did, count, previous = party["did"], party["count"], party["prevIndex"]
-            # To Python true is 1 and false is 0; fractions are not read quickly.
-            if len(party) != _PARTY_MEMBERS or did <= before or type(count) is not int or type(previous) is bool:
+            did, count, previous, shown = party["did"], party["count"], party["prevIndex"], party["prevLeafHash"]
+            # To Python true is 1, and a text may be written like the integer that should be there.
+            if len(party) != _PARTY_MEMBERS or did <= before or type(count) is not int:
                 return False
-            link, expected = (count, previous, party["prevLeafHash"]), ends.get(did)
+            if type(previous) not in (int, NoneType) or type(shown) not in (str, NoneType):
+                return False
+            link, expected = (count, previous_text(previous, shown)), ends.get(did)
             if party["roles"] not in _ROLES or (expected is not None and link != expected):
                 return False
             if expected is None:
                 self.openings[did] = link
-            ends[did] = (count + 1, index, hashed)
+            ends[did] = (count + 1, here)
             before = did
         return True
 
@@ -113,7 +152,61 @@ def look_at(start: int, entries: Sequence[bytes]) -> Looked:
         start: log index of the first.
         entries: as served.
     """
-    hashes = [leaf_hash(data) for data in entries]
+    hashes = hash_entries(entries)
     stretch = Stretch()
-    good = all(stretch.take(index, data, hashes[index - start]) for index, data in enumerate(entries, start))
-    return Looked(hashes, stretch if good else None)
+    return Looked(hashes, stretch if _follow(stretch, start, entries, hashes) else None)
+
+
+def _follow(stretch: Stretch, start: int, entries: Sequence[bytes], hashes: Sequence[bytes]) -> bool:
+    """Take entries into a stretch; most are matched with the shape of one that was parsed."""
+    data = b"".join(entries)
+    text, are_plain = data.decode("latin-1"), is_plain(data)  # one character a byte
+    shapes = _Shapes()
+    end = 0
+    for index, (entry, hashed) in enumerate(zip(entries, _texts(hashes), strict=True), start):
+        begin, end = end, end + len(entry)
+        is_quick = len(entry) <= LEAF_BYTES and (are_plain or is_plain(entry))
+        links = shapes.match(text, begin, end) if is_quick else None
+        if links is not None:
+            if not stretch.take_links(index, links, hashed):
+                return False
+            continue
+        if not stretch.take(index, entry, hashed):
+            return False
+        if is_quick:
+            shapes.learn(text[begin:end])
+    return True
+
+
+def _texts(hashes: Sequence[bytes]) -> list[str]:
+    """Write hashes as base64url, all at once: with a zero byte each has 44 characters, of which the last says nothing."""
+    text = base64url_encode(b"".join([hashed + b"\0" for hashed in hashes]))
+    return [text[at : at + _HASH_CHARS] for at in range(0, len(text), _HASH_CHARS + 1)]
+
+
+@dataclass(slots=True)
+class _Shapes:
+    """The shapes that leaves of one stretch have.
+
+    One is learned when the second leaf comes that seems to have it: that takes longer than to parse a leaf.
+    """
+
+    _patterns: list[re.Pattern[str]] = field(default_factory=list)
+    _quotes: set[int] = field(default_factory=set)
+
+    def match(self, text: str, begin: int, end: int) -> tuple[str, ...] | None:
+        """Return the links and the time of the leaf that stands there; None where it has no shape that is known."""
+        for place, pattern in enumerate(self._patterns):
+            match = pattern.fullmatch(text, begin, end)
+            if match is not None:
+                if place:  # what came last comes next
+                    self._patterns.insert(0, self._patterns.pop(place))
+                return match.groups()
+        return None
+
+    def learn(self, leaf: str) -> None:
+        """Take the shape of a leaf that was parsed, if another one had as many names and texts."""
+        quotes = leaf.count('"')
+        if quotes in self._quotes and len(self._patterns) < _MOST_SHAPES:
+            self._patterns.append(shape_pattern(shape_of(leaf)))
+        self._quotes.add(quotes)

@@ -17,7 +17,7 @@ from did_methods.did import InvalidDidError, parse_did
 from did_methods.errors import BonafidesError
 from registry.audit.finding import make_finding, refusal_finding
 from registry.audit.log_audit import LeafTold, LogAudit
-from registry.audit.stretch import FIRST, Link, Looked, Stretch, look_at
+from registry.audit.stretch import FIRST, Link, Looked, Stretch, look_at, previous_text
 from registry.log.entry import Party, parse_leaf
 
 MAX_REFUSALS: Final = 32
@@ -41,10 +41,8 @@ class StructureAudit(LogAudit):
         """Log time of the newest entry."""
         return self._last_ms
 
-    @staticmethod
-    def look(start: int, entries: Sequence[bytes]) -> Looked:
-        """Do what can be done to entries without those before them (see `look_at`)."""
-        return look_at(start, entries)
+    # Not a method that calls it: another process that is to look imports where the function is, and an audit is a lot more.
+    look = staticmethod(look_at)
 
     def take_all(
         self,
@@ -100,21 +98,26 @@ class StructureAudit(LogAudit):
     def _link(self, party: Party, index: int, kind: str, hashed: str) -> None:
         """Hold a party's link against the newest entry of its chain, which this one is from now on."""
         shown = None if party.prev_leaf_hash is None else base64url_encode(party.prev_leaf_hash)
-        found = (party.count, party.prev_index, shown)
+        found = (party.count, previous_text(party.prev_index, shown))
         expected = self._chains.get(party.did, FIRST)
-        for name, want, have in zip(("count", "prevIndex", "prevLeafHash"), expected, found, strict=True):
-            if want != have:
-                self._refuse(f"{name} of {party.did}", index, kind, want, have)
-                break
-        self._chains[party.did] = (party.count + 1, index, hashed)
+        if found != expected:
+            members = zip(("count", "prevIndex", "prevLeafHash"), _members(expected), _members(found), strict=True)
+            name, want, have = next(one for one in members if one[1] != one[2])
+            self._refuse(f"{name} of {party.did}", index, kind, want, have)
+        self._chains[party.did] = (party.count + 1, previous_text(index, hashed))
 
     def _refuse(self, detail: str, index: int, kind: str, expected: object, found: object) -> None:
         self._refused += 1
         if self._refused <= MAX_REFUSALS:
-            want, have = ("null" if one is None else one for one in (expected, found))
             self.findings.append(
-                make_finding("links_broken", detail, index=index, kind=kind, expected=want, found=have)
+                make_finding("links_broken", detail, index=index, kind=kind, expected=expected, found=found)
             )
+
+
+def _members(link: Link) -> tuple[str, str, str]:
+    """Return what a link says, as text: count, prevIndex, prevLeafHash."""
+    index, _, shown = link[1].partition(',"prevLeafHash":')
+    return str(link[0]), index, shown.strip('"')
 
 
 def _is_did(text: str) -> bool:

@@ -76,9 +76,10 @@ class TreeAudit:
             if tile.level:
                 self._fill(tile, added)
         self._hashes += b"".join(hashes)
-        for index, (said, hashed) in enumerate(zip(served, hashes, strict=False), start):
-            if said != hashed:
-                self._note_hash(index, said, hashed)
+        if served and list(served) != list(hashes):
+            for index, (said, hashed) in enumerate(zip(served, hashes, strict=False), start):
+                if said != hashed:
+                    self._note_hash(index, said, hashed)
         if seen is not None and hashes and self.edge.size == seen.size:
             self._compare_remembered(seen)
 

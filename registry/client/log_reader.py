@@ -206,11 +206,14 @@ class LogReader:
 def _split(data: bytes, most: int) -> tuple[tuple[bytes, ...], bytes]:
     """Return up to that many entries of a bundle, as far as they are whole, and what is left."""
     entries: list[bytes] = []
-    at = 0
-    while len(entries) < most and at + _LENGTH_BYTES <= len(data):
-        end = at + _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
-        if end > len(data):
+    at, size = 0, len(data)
+    for _ in range(most):
+        start = at + _LENGTH_BYTES
+        if start > size:
             break
-        entries.append(data[at + _LENGTH_BYTES : end])
+        end = start + (data[at] << 8 | data[at + 1])
+        if end > size:
+            break
+        entries.append(data[start:end])
         at = end
     return tuple(entries), data[at:]
