@@ -10,6 +10,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -20,8 +21,10 @@ from registry.audit.workers import SignatureJob
 T = TypeVar("T")
 
 MOST_WAITING = 64
-_AHEAD = 2
-"""Portions that wait for each process besides the one it looks at."""
+_AT_ONCE = 4
+"""Portions that a process gets together: to hand something over costs as much as to look at fifty entries."""
+_AHEAD = 1
+"""Handfuls of portions that wait for each process besides the one it looks at."""
 
 
 def verify_jobs(jobs: Sequence[SignatureJob]) -> int | None:
@@ -36,6 +39,11 @@ def verify_jobs(jobs: Sequence[SignatureJob]) -> int | None:
         except SignatureInvalidError:
             return index
     return None
+
+
+def look_at_each(look: Callable[[int, Sequence[bytes]], T], some: Sequence[tuple[int, Sequence[bytes]]]) -> list[T]:
+    """Look at portions, each given by its start and its entries; runs in a worker."""
+    return [look(start, entries) for start, entries in some]
 
 
 class AuditPool:
@@ -71,18 +79,19 @@ class AuditPool:
             look: a function that another process finds by its name.
             portions: read as far ahead as there are processes to look at them.
         """
-        looking: deque[tuple[Portion, Future[T]]] = deque()
-        for portion in portions:
-            if self._here > 0:
-                self._here -= len(portion.entries)
-                yield portion, None
-                continue
-            looking.append((portion, self._pool.submit(look, portion.start, portion.entries)))
+        each = iter(portions)
+        while self._here > 0 and (portion := next(each, None)) is not None:
+            self._here -= len(portion.entries)
+            yield portion, None
+        looking: deque[tuple[list[Portion], Future[list[T]]]] = deque()
+        while some := list(islice(each, _AT_ONCE)):
+            asked = [(portion.start, portion.entries) for portion in some]
+            looking.append((some, self._pool.submit(look_at_each, look, asked)))
             if len(looking) > self._most_ahead:
                 first, looked = looking.popleft()
-                yield first, looked.result()
+                yield from zip(first, looked.result(), strict=True)
         for first, looked in looking:
-            yield first, looked.result()
+            yield from zip(first, looked.result(), strict=True)
 
     def submit(self, jobs: Sequence[SignatureJob]) -> None:
         """Take signatures to verify; waits where too many are waiting already."""
