@@ -19,6 +19,7 @@ from registry.adapters.didkit_process import DidkitProcess
 from registry.adapters.https_fetcher import HttpsFetcher
 from registry.adapters.key_file import KeyRing
 from registry.adapters.registry_keys import KeysMissingError
+from registry.adapters.statement_pool import StatementPool
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.bootstrap_credentials import CredentialRoom, open_credentials
 from registry.bootstrap_first_start import GenesisMismatchError
@@ -84,6 +85,7 @@ class Registry:
     authority: Authority
     agents: AgentService
     events: EventService
+    statement_pool: StatementPool
     decisions: DecisionService
     recorder: DecisionRecorder
     decision_store: DecisionStore
@@ -137,6 +139,7 @@ class Registry:
 
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database."""
+        self.statement_pool.close()
         self.shared_changes.stop()
         self.scrubber.stop()
         self.sequencer.stop()
@@ -204,6 +207,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     credential_room = open_credentials(
         settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock
     )
+    statement_pool = StatementPool(settings.verify_processes)
     erasure_room = open_erasure(settings.erasure_keys_dir, sequencer, authority, clock, store, database)
     return Registry(
         settings=settings,
@@ -224,7 +228,9 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
             hosting=hosting,
             observations=observations,
             openings=erasure_room.openings,
+            pool=statement_pool,
         ),
+        statement_pool=statement_pool,
         decisions=_decisions(sequencer, pack, clock, challenges.at_hand(), observations, credential_room.statuses),
         recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),

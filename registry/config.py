@@ -13,10 +13,12 @@ from did_methods.errors import DidError
 from did_methods.https_location import MAX_PORT, parse_https_location
 from registry.adapters.address_rules import HTTPS_PORT, FetchOverride, parse_address
 from registry.errors import ParseError
+from registry.limits import VERIFY_PROCESSES
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _MOST_REQUESTS = 10_000_000
+_MOST_PROCESSES = 64
 
 _OVERRIDE = re.compile(
     r"(?P<host>[^:=;]+)(?::(?P<port>[0-9]{1,5}))?=(?P<address>\[[^\]]+\]|[^:;]+):(?P<dial>[0-9]{1,5})(?:;ca=(?P<ca>.+))?"
@@ -49,6 +51,7 @@ class Settings:
         witness_policy: a file that names the witnesses to ask, and the quorum; None asks nobody.
         witness_budget: requests to one witness in a day; None is the limit of this product.
         signer_record: where the log's signer remembers what it signed; None is below data_dir.
+        verify_processes: processes besides this one in which large batches are verified; 0 for none.
         fetch_overrides: hosts that the fetcher dials elsewhere, past its address rules.
         defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """
@@ -69,6 +72,7 @@ class Settings:
     witness_budget: int | None = None
     erasure_keys_folder: Path | None = None
     signer_record: Path | None = None
+    verify_processes: int = 0
     fetch_overrides: tuple[FetchOverride, ...] = ()
     defaulted: frozenset[str] = frozenset()
 
@@ -119,6 +123,7 @@ def load_settings(flags: Mapping[str, object], environment: Mapping[str, str] = 
         witness_budget=_budget(pick("witness_budget", None)),
         erasure_keys_folder=_path(pick("erasure_keys_dir", None)),
         signer_record=_path(pick("signer_record", None)),
+        verify_processes=_processes(pick("verify_processes", None)),
         fetch_overrides=parse_fetch_overrides(str(pick("fetch_overrides", ""))),
         defaulted=frozenset(name for name in ("public_url", "profile") if pick(name, None) is None),
     )
@@ -136,6 +141,17 @@ def _budget(value: object) -> int | None:
     text = str(value)
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_REQUESTS):
         raise SettingError("the witness budget is a number of requests a day")
+    return int(text)
+
+
+def _processes(value: object) -> int:
+    """Return as many as given; by default one for each core besides the writer's, at most `VERIFY_PROCESSES`."""
+    if value is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores - 1, VERIFY_PROCESSES)
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text) <= _MOST_PROCESSES):
+        raise SettingError(f"the verifying processes are a number from 0 to {_MOST_PROCESSES}")
     return int(text)
 
 

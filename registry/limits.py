@@ -76,6 +76,21 @@ SEQUENCER_BATCH: Annotated[
 SEQUENCER_WAITING: Annotated[
     int, Limit("statements", "waiting for their place; a second or two of work. Beyond it: 503 with Retry-After")
 ] = 20_000
+VERIFY_LEAST_LINES: Annotated[
+    int, Limit("lines", "a shorter batch is verified here in less time than handing it to another process is worth")
+] = 100
+VERIFY_CHUNK_LINES: Annotated[
+    int, Limit("lines", "handed over at a time: every core gets some of a batch, and few hand-overs are needed")
+] = 125
+VERIFY_PROCESSES: Annotated[
+    int, Limit("processes", "most by default: one verifies about as much as the writer places, a second leaves it idle")
+] = 2
+VERIFY_ANSWER_MS: Annotated[
+    int, Limit("ms", "a process that says nothing for so long while it is asked is ended; its work takes a hundredth")
+] = 10_000
+VERIFY_RESTART_MS: Annotated[
+    int, Limit("ms", "between two starts: what ends these processes costs no more than one start in a minute")
+] = 60_000
 TAIL_PORTION: Annotated[
     int, Limit("entries", "folded at once while following another process; readers wait for it")
 ] = 512

@@ -93,6 +93,27 @@ class _ChildLostError(_ChildFailedError):
     """There is no answer: the child hung, died or flooded."""
 
 
+def start_child(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a child with pipes for its input and output, and nothing else of this process.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    # Its own session: a signal meant for the registry's terminal does not reach it, and one kill reaches
+    # whatever it may have started.
+    return subprocess.Popen(  # noqa: S603 - the command is an adapter's own
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a panic of a library repeats what it was asked
+        env=environment | _CHILD_ENVIRONMENT,
+        cwd="/",
+        close_fds=True,
+        start_new_session=True,
+    )
+
+
 class _Child:
     """One running child: a line out, a line in, within a time."""
 
@@ -100,20 +121,8 @@ class _Child:
         self.calls = 0
         self._answer_bytes = answer_bytes
         self._reaping = threading.RLock()  # between looking at the process and killing it nobody may reap it
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
-            # Its own session: a signal meant for the registry's terminal does not reach it, and one kill reaches
-            # whatever it may have started.
-            self._process = subprocess.Popen(  # noqa: S603 - the command is this module's own
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # a panic of the library repeats what it was asked
-                env=environment | _CHILD_ENVIRONMENT,
-                cwd="/",
-                close_fds=True,
-                start_new_session=True,
-            )
+            self._process = start_child(command)
         except OSError as error:
             raise _ChildFailedError(f"could not be started: {error.strerror}") from None
 

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from did_methods.codec import base64url_decode, base64url_encode, parse_json, parse_json_object
-from did_methods.errors import BonafidesError
+from did_methods.codec import base64url_decode, base64url_encode, parse_json
 from registry.api.problems import MediaTypeError, problem_object
 from registry.api.state import ApiState, state_of
 from registry.api.waiting import wait_level, waited
@@ -81,7 +80,7 @@ def _log_batch(api: ApiState, data: bytes) -> tuple[dict[str, Any], list[Accepte
     lines = [] if data.count(b"\n") > 2 * BATCH_LINES else [line for line in data.split(b"\n") if line.strip()]
     if len(lines) > BATCH_LINES or data.count(b"\n") > 2 * BATCH_LINES:
         raise BatchTooLongError(limit=BATCH_LINES)
-    outcomes = api.registry.events.submit_batch([_parse_line(line) for line in lines])
+    outcomes = api.registry.events.submit_lines(lines)
     accepted = [one for one in outcomes if isinstance(one, Accepted)]
     results: list[dict[str, Any]] = []
     for outcome in outcomes:
@@ -92,13 +91,6 @@ def _log_batch(api: ApiState, data: bytes) -> tuple[dict[str, Any], list[Accepte
             results.append({"problem": problem_object(outcome)})
     acceptance = api.registry.events.acceptance(accepted) if accepted else None
     return {"results": results, "acceptance": acceptance} | api.profile, accepted
-
-
-def _parse_line(line: bytes) -> dict[str, Any] | BonafidesError:
-    try:
-        return parse_json_object(line, max_bytes=EVENT_BODY_BYTES)
-    except BonafidesError as error:
-        return error
 
 
 @router.get("/v1/events/{event_id}")

@@ -1,7 +1,8 @@
 """Evidence comes in: one signed statement or a batch of them, each answered with its place in the log.
 
 Signatures are verified here, on the caller's thread, under the keys active now; the sequencer checks again that those
-keys still stand when the statement gets its place. A statement whose signer is not known yet (it may be registered
+keys still stand when the statement gets its place. Of a large batch other processes verify what they can, which is most of
+it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known yet (it may be registered
 earlier in the same batch) is verified by the sequencer in its turn.
 """
 
@@ -12,12 +13,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from did_methods.codec import parse_json_object
 from did_methods.errors import BonafidesError
+from registry.adapters.statement_pool import StatementPool
 from registry.adapters.system_clock import Clock
 from registry.credentials.commitments import Disclosure, verify_openings
 from registry.credentials.errors import KeyNotFoundError
 from registry.errors import ParseError
 from registry.history.errors import DidNotPublishedError, StatementKindError, WitnessOrderError
+from registry.history.packed_statement import PackedStatement, unpack_statement
 from registry.history.state import LogState
 from registry.history.statement import (
     CredentialStatement,
@@ -30,6 +34,7 @@ from registry.history.statement import (
     parse_statement,
     verify_statement,
 )
+from registry.limits import EVENT_BODY_BYTES
 from registry.services.authority import Authority
 from registry.services.hosting import HostingService
 from registry.services.observation import KEY_ERRORS, ObservationService
@@ -57,6 +62,7 @@ class EventService:
         hosting: HostingService,
         observations: ObservationService,
         openings: Openings,
+        pool: StatementPool,
     ) -> None:
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
@@ -65,6 +71,7 @@ class EventService:
         self._hosting = hosting
         self._observations = observations
         self._openings = openings
+        self._pool = pool
         # Threads that verify batches at once only take the interpreter from one another and from the writer.
         self._batch_mutex = threading.Lock()
 
@@ -118,32 +125,50 @@ class EventService:
         Args:
             bodies: parsed lines, or the error that a line gave; registrations are taken in a replay registry only.
         """
-        outcomes: list[Outcome | None] = []
-        waiting: list[Statement | VerifiedStatement] = []
         told: list[Told] = []
         with self._batch_mutex:
-            prepared_bodies = [
-                body if isinstance(body, BonafidesError) else self._prepare_for_batch(body, told) for body in bodies
+            prepared = [self._prepare_for_batch(body, told) for body in bodies]
+        return self._place_batch(prepared, told)
+
+    def submit_lines(self, lines: Sequence[bytes]) -> list[Outcome]:
+        """Log many statements as `submit_batch` does, parsed and verified in other processes where these are there.
+
+        Args:
+            lines: signed statements, or such with their openings, as they came.
+        """
+        genesis, now_ms = self._state.head.genesis, None if self._is_replay else self._clock.now_ms()
+        verified = self._pool.verify(lines, origin=genesis.origin if genesis else "", now_ms=now_ms)
+        told: list[Told] = []
+        with self._batch_mutex:
+            prepared = [
+                self._prepare_for_batch(_parse_line(line), told) if packed is None else self._unpack(packed)
+                for line, packed in zip(lines, verified, strict=True)
             ]
-        openings = self._openings.seal(told)
-        for prepared in prepared_bodies:
-            if isinstance(prepared, BonafidesError):
-                outcomes.append(prepared)
-            else:
-                outcomes.append(None)
-                waiting.append(prepared)
-        if waiting:
-            placed = iter(self._sequencer.submit(Submission(waiting, openings=openings, together=False)).result())
-            outcomes = [next(placed) if outcome is None else outcome for outcome in outcomes]
-        return [outcome for outcome in outcomes if outcome is not None]
+        return self._place_batch(prepared, told)
 
     def acceptance(self, accepted: Sequence[Accepted]) -> dict[str, object]:
         """Return the registry's signed acceptance."""
         return self._authority.acceptance(accepted)
 
+    def _place_batch(
+        self, prepared: Sequence[Statement | VerifiedStatement | BonafidesError], told: Sequence[Told]
+    ) -> list[Outcome]:
+        openings = self._openings.seal(told)
+        waiting = [one for one in prepared if not isinstance(one, BonafidesError)]
+        if not waiting:
+            return [one for one in prepared if isinstance(one, BonafidesError)]
+        placed = iter(self._sequencer.submit(Submission(waiting, openings=openings, together=False)).result())
+        return [one if isinstance(one, BonafidesError) else next(placed) for one in prepared]
+
+    def _unpack(self, packed: PackedStatement) -> Statement | VerifiedStatement:
+        verified = unpack_statement(packed)
+        return verified.statement if verified.statement.event_id in self._state.tables.events else verified
+
     def _prepare_for_batch(
-        self, body: dict[str, Any], told: list[Told]
+        self, body: dict[str, Any] | BonafidesError, told: list[Told]
     ) -> Statement | VerifiedStatement | BonafidesError:
+        if isinstance(body, BonafidesError):
+            return body
         try:
             statement, disclosures = self._prepare(body)
             if isinstance(statement, RegistrationStatement) and not self._is_replay:
@@ -226,3 +251,10 @@ class EventService:
     def _is_replay(self) -> bool:
         genesis = self._state.head.genesis
         return genesis is not None and genesis.profile == "replay"
+
+
+def _parse_line(line: bytes) -> dict[str, Any] | BonafidesError:
+    try:
+        return parse_json_object(line, max_bytes=EVENT_BODY_BYTES)
+    except BonafidesError as error:
+        return error

@@ -1,0 +1,64 @@
+"""The child process in which the statements of batches are parsed and verified, beside the process that writes them.
+
+Started by ``statement_pool.py``. A request is eight bytes of length (big-endian) and a marshalled ``(lines, origin,
+now_ms)``; the answer, in the order of requests, another such frame with what `pack_lines` returns. Ends at the end of its
+input, which is also the end of its parent, whatever it is doing then.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import queue
+import sys
+import threading
+from typing import IO, Any, Final
+
+from registry.adapters.collector import settle_interpreter
+from registry.history.packed_statement import pack_lines
+
+LENGTH_BYTES: Final = 8
+_READ_AHEAD: Final = 4
+
+
+def main() -> None:
+    """Answer requests until the input ends; does not return."""
+    # What anything here may print must not be read as an answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    settle_interpreter()
+    requests: queue.Queue[bytes] = queue.Queue(_READ_AHEAD)
+    threading.Thread(target=_read_ahead, args=(sys.stdin.buffer, requests), daemon=True).start()
+    while True:
+        lines, origin, now_ms = marshal.loads(requests.get())  # noqa: S302 - the parent's own words
+        write_frame(answers, pack_lines(lines, origin=origin, now_ms=now_ms))
+
+
+def _read_ahead(source: IO[bytes], requests: queue.Queue[bytes]) -> None:
+    """Keep the parent's pipe empty, so that neither waits for the other to read; end the process with the input."""
+    while (data := read_frame(source)) is not None:
+        requests.put(data)
+    os._exit(0)
+
+
+def write_frame(target: IO[bytes], message: Any) -> None:
+    """Write one message of plain values.
+
+    Raises:
+        OSError: nobody reads any more.
+    """
+    data = marshal.dumps(message)
+    target.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+    target.flush()
+
+
+def read_frame(source: IO[bytes]) -> bytes | None:
+    """Return the next message, marshalled; None at the end, also at one in its midst."""
+    head = source.read(LENGTH_BYTES)
+    size = int.from_bytes(head, "big")
+    data = source.read(size) if len(head) == LENGTH_BYTES else b""
+    return data if len(head) == LENGTH_BYTES and len(data) == size else None
+
+
+if __name__ == "__main__":
+    main()
