@@ -12,8 +12,8 @@ status    a status read from a list in memory, and the cost of a million of them
 suites    a proof of anybody's 1 KB credential, key looked up, in eddsa-jcs-2022 beside bare PyNaCl (goal: 0.55 of it) and in
           ecdsa-jcs-2019 beside bare cryptography; in eddsa-rdfc-2022 beside @digitalbazaar/vc on Node.js where
           scripts/test --full has installed it (scripts/bench_suites.py; goal: ahead)
-audit     the structure and the content of a folder of tiles, beside bare hashing and bare signatures (scripts/bench_audit.py;
-          goal: 50,000 entries a second for the structure)
+audit     the structure of a log of 60,000 entries, from a folder of tiles and over HTTP, and the content of its beginning, beside
+          bare hashing and bare signatures (scripts/bench_audit.py; goal: 50,000 entries a second for the structure)
 log       batches taken in this process beside a bare pipeline, single events and tiles over HTTP beside their routes, two
           replicas on PostgreSQL beside bare commits, and a take-over (scripts/bench_log.py has the goals)
 state     rows of a state map changed, beside the hashes that needs; answers of the map and what it costs to believe them
