@@ -27,6 +27,7 @@ class Ticker:
     def start(self) -> None:
         """Start the thread."""
         self._stopping = False
+        self._wake.clear()
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 

@@ -19,7 +19,7 @@ from registry import limits
 from registry.log.checkpoint import verify_checkpoint
 from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.note import parse_note_key
-from tests.support.registry import World, open_world, serve
+from tests.support.registry import World, nothing_signed, open_world, serve
 
 
 @pytest.fixture(scope="module")
@@ -107,18 +107,14 @@ def _note(world: World) -> str:
 def test_what_no_checkpoint_covers_does_not_come(served: tuple[World, str]) -> None:
     """An entry is pushed only with a signed tree to hold it against."""
     world, url = served
-    ticks, world.registry.sequencer._on_tick = world.registry.sequencer._on_tick, []
-    try:
-        with reading(url) as messages:
-            size = until_checkpoint(messages)[1]["treeSize"]
-            world.agent("carol", short_lived=True)
-            assert world.size > size
-            time.sleep(0.5)
-            world.registry.log.sign_if_grown()
-            entries, _ = until_checkpoint(messages)
-            assert [one["id"] for one in entries] == [str(size)]
-    finally:
-        world.registry.sequencer._on_tick = ticks
+    with nothing_signed(world.registry), reading(url) as messages:
+        size = until_checkpoint(messages)[1]["treeSize"]
+        world.agent("carol", short_lived=True)
+        assert world.size > size
+        time.sleep(0.5)
+        world.registry.log.sign_if_grown()
+        entries, _ = until_checkpoint(messages)
+        assert [one["id"] for one in entries] == [str(size)]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from registry.log.checkpoint import Checkpoint, sign_checkpoint
 from registry.log.entry import Leaf, encode_leaf, parse_leaf
 from registry.log.merkle import derive_root, leaf_hash
 from registry.services.log import SignedHead
-from tests.support.registry import World
+from tests.support.registry import World, nothing_signed
 
 Event = tuple[int, dict[str, Any]]
 TABLES = ("entry", "party", "tile", "head", "signed")
@@ -54,18 +54,20 @@ class Operator:
         with self.registry.database.read() as connection:
             rows = {table: connection.exec_driver_sql(f"SELECT * FROM {table}").fetchall() for table in TABLES}
         signed = self.registry.log._signed
-        ticks, self.registry.sequencer._on_tick = self.registry.sequencer._on_tick, []  # nothing is signed meanwhile
-        try:
-            yield self
-        finally:
-            with self.registry.database.write() as connection:
-                for table, saved in rows.items():
-                    connection.exec_driver_sql(f"DELETE FROM {table}")
-                    for row in saved:
-                        marks = ",".join("?" * len(row))
-                        connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", tuple(row))
-            self.registry.log._signed = self.registry.log._published = signed
-            self.registry.sequencer._on_tick = ticks
+        with nothing_signed(self.registry):
+            try:
+                yield self
+            finally:
+                self._put_back(rows)
+                self.registry.log._signed = self.registry.log._published = signed
+
+    def _put_back(self, rows: dict[str, Sequence[Any]]) -> None:
+        with self.registry.database.write() as connection:
+            for table, saved in rows.items():
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+                for row in saved:
+                    marks = ",".join("?" * len(row))
+                    connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", tuple(row))
 
     @property
     def leaves(self) -> list[bytes]:

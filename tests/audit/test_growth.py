@@ -13,7 +13,7 @@ from registry.audit.report import AuditReport
 from registry.client.log_reader import LogReader
 from registry.client.transport import Transport
 from registry.services.audit import AuditPlan, RegistryAudit
-from tests.support.registry import World, open_world, serve
+from tests.support.registry import World, nothing_signed, open_world, serve
 
 
 class BusyReader(LogReader):
@@ -103,10 +103,10 @@ def test_growth_in_several_steps(world: World) -> None:
 
 def test_a_checkpoint_that_does_not_follow(world: World) -> None:
     """A registry that answers from entries under no checkpoint is told so, not believed."""
-    world.registry.sequencer._on_tick = []
-    report = _audit(
-        world, patience_s=0.3, before_standing=lambda: world.submit(world.actors["alice"].passport()) and None
-    )
+    with nothing_signed(world.registry):
+        report = _audit(
+            world, patience_s=0.3, before_standing=lambda: world.submit(world.actors["alice"].passport()) and None
+        )
     assert [(one.code, one.expected, one.found) for one in report.findings] == [
         ("checkpoint_lags", str(world.size), str(world.size - 1))
     ]

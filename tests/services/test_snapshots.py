@@ -18,7 +18,7 @@ from registry.services.snapshot import LoadedState, Snapshots, load_state
 from registry.storage.engine import Database, open_database
 from registry.storage.log import LogStore
 from tests.support.publication import wait_for
-from tests.support.registry import ManualClock, World, open_world
+from tests.support.registry import ManualClock, World, nothing_signed, open_world
 
 
 def store_of(data_dir: Path) -> tuple[Database, LogStore]:
@@ -60,7 +60,7 @@ def test_a_crash_is_followed_by_a_start_from_portions(tmp_path: Path) -> None:
         assert kept is not None
         assert len(kept.portions) > 3
         assert max(map(len, kept.portions[2:])) < len(kept.portions[0])
-        with world.registry.database.write():  # nobody writes while it is copied
+        with nothing_signed(world.registry), world.registry.database.write():  # nobody writes while it is copied
             shutil.copytree(tmp_path / "data", tmp_path / "copy")
         before = world.size
     with open_world(tmp_path / "copy", on_disk=True, clock=clock) as again:

@@ -257,6 +257,20 @@ def open_world(
 
 
 @contextmanager
+def nothing_signed(registry: Registry) -> Iterator[None]:
+    """Let a running registry sign and keep nothing by itself until the block ends."""
+    sequencer, signing = registry.sequencer, registry.signing
+    assert signing is not None
+    ticks, sequencer._on_tick = sequencer._on_tick, []
+    signing.stop()
+    try:
+        yield
+    finally:
+        signing.start()
+        sequencer._on_tick = ticks
+
+
+@contextmanager
 def serve(app: FastAPI) -> Iterator[str]:
     """Serve an application on a free loopback port; gives its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
