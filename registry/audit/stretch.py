@@ -196,11 +196,9 @@ class _Shapes:
 
     def match(self, text: str, begin: int, end: int) -> tuple[str, ...] | None:
         """Return the links and the time of the leaf that stands there; None where it has no shape that is known."""
-        for place, pattern in enumerate(self._patterns):
+        for pattern in self._patterns:
             match = pattern.fullmatch(text, begin, end)
             if match is not None:
-                if place:  # what came last comes next
-                    self._patterns.insert(0, self._patterns.pop(place))
                 return match.groups()
         return None
 

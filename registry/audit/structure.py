@@ -57,6 +57,7 @@ class StructureAudit(LogAudit):
         start = self.tree.size
         hashes, stretch = self.look(start, entries) if looked is None else looked
         self.tree.take_all(hashes, served)
+        self.tree.pop_hashes()  # nobody keeps them, and the log may be longer than the memory
         if stretch is not None and self._joins(stretch):
             self.folded += len(entries)
             return

@@ -57,6 +57,14 @@ def test_entries_come_with_their_hashes() -> None:
     assert portion.hashes == tuple(HASHES[1:])
 
 
+def test_entries_of_any_length() -> None:
+    """A length is two bytes; the last entry of a bundle may be empty."""
+    entries = [b"x" * 300, b"y" * 65_535, b""]
+    files: Files = {"/tile/entries/000.p/3": encode_entry_bundle(entries)}
+    (portion,) = reading(files, lambda reader: list(reader.portions(0, 3)))
+    assert (portion.entries, portion.is_exact) == (tuple(entries), True)
+
+
 def test_a_partial_tile_may_have_become_full() -> None:
     """Where the partial tile is gone, the full one serves, as far as asked."""
     more = [bytes([n % 251]) * 32 for n in range(256)]
@@ -70,6 +78,7 @@ def test_a_partial_tile_may_have_become_full() -> None:
         (encode_entry_bundle(ENTRIES)[:-1], (b"one", b"two")),
         (encode_entry_bundle(ENTRIES)[:6], (b"one",)),
         (encode_entry_bundle(ENTRIES) + b"\0", (b"one", b"two", b"three")),
+        (encode_entry_bundle([*ENTRIES, b"four"]), (b"one", b"two", b"three")),
         (b"", ()),
         (404, ()),
     ],

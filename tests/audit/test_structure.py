@@ -17,7 +17,7 @@ from registry.audit.stretch import Looked, look_at
 from registry.audit.structure import MAX_REFUSALS, StructureAudit
 from registry.cli.main import run
 from registry.log.checkpoint import parse_checkpoint
-from registry.log.entry import Leaf, encode_leaf
+from registry.log.entry import Leaf, encode_leaf, parse_leaf
 from registry.log.merkle import leaf_hash
 from tests.support.log_folder import publish
 from tests.support.logs import ORIGIN, LogBuilder, key_actor
@@ -53,6 +53,11 @@ def test_an_honest_log_is_whole(log: LogBuilder) -> None:
     audit = structure(log, log.entries)
     assert (audit.findings, audit.is_sound, audit.folded) == ([], True, len(log.entries))
     assert audit.tree.edge.root() == structure(log, log.entries, kind=LogAudit).tree.edge.root()
+
+
+def test_no_hashes_pile_up(log: LogBuilder) -> None:
+    """Nothing is kept of entries but the chains' ends: memory does not grow with the log."""
+    assert structure(log, log.entries).tree.pop_hashes() == b""
 
 
 def _leaf(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
@@ -157,6 +162,21 @@ def test_false_is_no_index(log: LogBuilder) -> None:
     entries[at] = entries[at].replace(b'"prevIndex":0,', b'"prevIndex":false,')
     audit = structure(log, entries)
     assert (audit.findings[0].code, audit.findings[0].index) == ("leaf_malformed", at)
+
+
+@pytest.mark.parametrize("name", ["count", "prevIndex", "prevLeafHash"])
+def test_a_broken_link_says_what_was_expected(log: LogBuilder, name: str) -> None:
+    """The member that differs, what its value should be, and what it is."""
+    at = len(log.entries) - 9
+    party = parse_leaf(log.entries[at]).parties[1]
+    assert party.prev_leaf_hash is not None
+    good = {"count": party.count, "prevIndex": party.prev_index, "prevLeafHash": base64url_encode(party.prev_leaf_hash)}
+    bad = {"count": 99, "prevIndex": 0, "prevLeafHash": base64url_encode(bytes(32))}
+    entries = list(log.entries)
+    entries[at] = _leaf(entries[at], lambda one: one["parties"][1].update({name: bad[name]}))
+    found = structure(log, entries).findings[0]
+    assert (found.code, found.index, found.detail) == ("links_broken", at, f"{name} of {party.did}")
+    assert (found.expected, found.found) == (str(good[name]), str(bad[name]))
 
 
 def test_a_stretch_must_follow(log: LogBuilder) -> None:

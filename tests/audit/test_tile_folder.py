@@ -14,8 +14,10 @@ import pytest
 
 from did_methods.codec import parse_json_object
 from registry.cli.main import run
+from registry.client.errors import RegistryAnswerError
 from registry.client.log_reader import LogReader
-from registry.client.transport import Transport
+from registry.client.tile_folder import FolderTransport
+from registry.client.transport import MAX_ANSWER_BYTES, Transport
 from registry.log.tile import tiles_between
 from tests.support.publication import wait_for
 from tests.support.registry import World, open_world
@@ -100,6 +102,21 @@ def test_the_folder_has_the_files_of_the_specification_and_no_others(published: 
         assert f"tile/{tile.level}/{tile.index:03}{suffix}" in names
         if tile.level == 0:
             assert f"tile/entries/{tile.index:03}{suffix}" in names
+
+
+def test_a_file_is_read_to_its_end_or_is_too_large(tmp_path: Path) -> None:
+    """Every byte of it, however many; one byte more than an answer may have is refused, as over HTTP."""
+    transport = FolderTransport(tmp_path)
+    for data in (b"", b"a", b"checkpoint\n" * 9_999):
+        (tmp_path / "checkpoint").write_bytes(data)
+        assert transport.get_answer("/checkpoint").body == data
+    with (tmp_path / "checkpoint").open("wb") as file:
+        file.truncate(MAX_ANSWER_BYTES)
+    assert len(transport.get_answer("/checkpoint").body) == MAX_ANSWER_BYTES
+    with (tmp_path / "checkpoint").open("wb") as file:
+        file.truncate(MAX_ANSWER_BYTES + 1)
+    with pytest.raises(RegistryAnswerError):
+        transport.get_answer("/checkpoint")
 
 
 def test_a_log_that_grows_is_read_while_it_is_written(tmp_path: Path) -> None:
