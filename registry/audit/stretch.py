@@ -69,33 +69,32 @@ class Stretch:
     openings: dict[str, Link] = field(default_factory=dict)
     ends: dict[str, Link] = field(default_factory=dict)
 
-    def take_links(self, index: int, links: tuple[str, ...], hashed: str) -> bool:
+    def take_links(self, links: tuple[str, ...], here: str) -> bool:
         """Take the next entry by its links alone, where its form is known to be good.
 
         Args:
-            index: in the log.
             links: as the match with a shape gives them.
-            hashed: its leaf hash, base64url.
+            here: its `previous_text`, which the next entry of each of its parties must have.
 
         Returns:
             False where it does not follow: the stretch is of no use then.
         """
-        before, ends, here = "", self.ends, previous_text(index, hashed)
+        before, ends = "", self.ends
         each = iter(links)
-        for count, did, previous in zip(each, each, each, strict=False):  # the time is left over
+        for text, did, previous in zip(each, each, each, strict=False):  # the time is left over
             if did <= before:
                 return False
-            link = (int(count), previous)
+            count = int(text)
             expected = ends.get(did)
             if expected is None:
-                self.openings[did] = link
-            elif link != expected:
+                self.openings[did] = (count, previous)
+            elif expected != (count, previous):
                 return False
-            ends[did] = (link[0] + 1, here)
+            ends[did] = (count + 1, here)
             before = did
         return self._go_on(int(links[-1]))
 
-    def take(self, index: int, data: bytes, hashed: str) -> bool:
+    def take(self, data: bytes, here: str) -> bool:
         """Take the next entry; False where a quick look cannot tell that it is good: the stretch is of no use then."""
         wire = read_canonical(data) if len(data) <= LEAF_BYTES else None
         if type(wire) is not dict or len(wire) != _MEMBERS:
@@ -104,7 +103,7 @@ class Stretch:
             event, kind, time_ms, parties = wire["event"], wire["kind"], wire["time"], wire["parties"]
             if wire["format"] != LEAF_FORMAT or type(event) is not dict or len(event) == 1 or not parties:
                 return False  # an event with one member may be a digest, which has no parties
-            if not self._link(parties, index, hashed):
+            if not self._link(parties, here):
                 return False
         except (KeyError, TypeError):
             return False
@@ -121,13 +120,13 @@ class Stretch:
         self.last_ms = time_ms
         return True
 
-    def _link(self, parties: Any, index: int, hashed: str) -> bool:
+    def _link(self, parties: Any, here: str) -> bool:
         """Let chains go on; False where a party is not of the form, or does not follow.
 
         Raises:
             KeyError, TypeError: one is not of the form.
         """
-        before, ends, here = "", self.ends, previous_text(index, hashed)
+        before, ends = "", self.ends
         for party in parties:
             did, count, previous, shown = party["did"], party["count"], party["prevIndex"], party["prevLeafHash"]
             # To Python true is 1, and a text may be written like the integer that should be there.
@@ -163,25 +162,27 @@ def _follow(stretch: Stretch, start: int, entries: Sequence[bytes], hashes: Sequ
     text, are_plain = data.decode("latin-1"), is_plain(data)  # one character a byte
     shapes = _Shapes()
     end = 0
-    for index, (entry, hashed) in enumerate(zip(entries, _texts(hashes), strict=True), start):
+    for entry, here in zip(entries, _previous_texts(start, hashes), strict=True):
         begin, end = end, end + len(entry)
         is_quick = len(entry) <= LEAF_BYTES and (are_plain or is_plain(entry))
         links = shapes.match(text, begin, end) if is_quick else None
         if links is not None:
-            if not stretch.take_links(index, links, hashed):
+            if not stretch.take_links(links, here):
                 return False
             continue
-        if not stretch.take(index, entry, hashed):
+        if not stretch.take(entry, here):
             return False
         if is_quick:
             shapes.learn(text[begin:end])
     return True
 
 
-def _texts(hashes: Sequence[bytes]) -> list[str]:
-    """Write hashes as base64url, all at once: with a zero byte each has 44 characters, of which the last says nothing."""
+def _previous_texts(start: int, hashes: Sequence[bytes]) -> list[str]:
+    """Write the `previous_text` of entries that follow one another."""
+    # All hashes at once: with a zero byte each has one character more, which says nothing.
     text = base64url_encode(b"".join([hashed + b"\0" for hashed in hashes]))
-    return [text[at : at + _HASH_CHARS] for at in range(0, len(text), _HASH_CHARS + 1)]
+    places = enumerate(range(0, len(text), _HASH_CHARS + 1), start)
+    return [f'{index},"prevLeafHash":"{text[at : at + _HASH_CHARS]}"' for index, at in places]
 
 
 @dataclass(slots=True)
