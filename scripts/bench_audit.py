@@ -1,10 +1,10 @@
 """Measures `bonafides audit`, beside what the same entries cost at the least.
 
-structure  hashes, tiles, leaf form, chain links and root (goal: 50,000 entries a second): the command itself, over a folder of
-           tiles and over HTTP from a server of files beside it, beside *hashing*: the same bundles read, split, hashed and put
-           into a tree by a bare loop. A log is audited, and the beginning of it; what an entry costs is the difference, so
-           that no start counts: `per_second` by the clock, `processor_us` of all its processes together, without the server.
-           `whole_s` is what the command says of the whole log, and what it loads counts there
+structure  hashes, tiles, leaf form, chain links and root (goal: 50,000 entries a second), over a folder of tiles and over HTTP
+           from a server of files beside it; beside *hashing*: the same bundles read, split, hashed and put into a tree by a
+           bare loop. `per_second` by the clock, `processor_us` an entry, of all the audit's processes together and without
+           the server; both of processes that have begun (scripts/bench_audit_turns.py). `command_s` is what all of the
+           command takes for the same log, from its start to its end
 content    everything: signatures, rules, chains, scores; with signatures verified in the fold, and in one process a core,
            beside *signatures*: bare PyNaCl verifications on one core. Of the beginning alone
 again      a second audit of a log that did not grow, with the fold of the first
@@ -18,7 +18,7 @@ import argparse
 import gc
 import json
 import os
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -47,16 +47,9 @@ from tests.support.log_folder import publish  # noqa: E402
 from tests.support.logs import ORIGIN, LogBuilder, key_actor  # noqa: E402
 
 AGENTS = 40
-TURNS = 2
+TURNS = 3
 GOAL = 50_000
 BUNDLE = 256
-
-
-class Spent(NamedTuple):
-    """Seconds that one audit took by the clock, and of the processor."""
-
-    clock_s: float
-    processor_s: float
 
 
 def make_log(entries: int) -> LogBuilder:
@@ -137,52 +130,33 @@ def served(folder: Path) -> Iterator[str]:
             server.terminate()
 
 
-def commanded(source: str, log_key: str, *, jobs: int, size: int) -> Spent:
-    """Audit the structure by the command; the result must be clean."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    asked = ["audit", source, "--key", log_key, "--structure", "--no-state", "--json", "--jobs", str(jobs)]
-    ran = subprocess.run(
-        [sys.executable, "-m", "registry", *asked], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    report = json.loads(ran.stdout)
-    assert report["clean"]
-    assert report["folded"] == size
-    return Spent(report["seconds"], after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+def structure(small: str, large: str, log_key: str, *, jobs: int, size: int) -> dict[str, float]:
+    """Return what an entry costs, in the median of the turns."""
+    command = [sys.executable, str(ROOT / "scripts/bench_audit_turns.py"), small, large, log_key, str(jobs), str(TURNS)]
+    turns = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert all(folded == size for folded, _clock, _processor in turns)
+    clock_s, processor_s = (statistics.median(turn[side] for turn in turns) for side in (1, 2))
+    return {"per_second": round(size / clock_s), "processor_us": round(processor_s / size * 1e6, 1)}
 
 
-def structure(sources: dict[int, str], log_key: str, *, jobs: int) -> dict[str, float]:
-    """Return what an entry costs: the difference of two logs, each by size, at their best."""
-    best: list[Spent] = []
-    for size, source in sorted(sources.items()):
-        runs = [commanded(source, log_key, jobs=jobs, size=size) for _ in range(TURNS)]
-        best.append(Spent(min(one.clock_s for one in runs), min(one.processor_s for one in runs)))
-    (small, large), entries = best, max(sources) - min(sources)
-    return {
-        "per_second": round(entries / max(large.clock_s - small.clock_s, 1e-3)),
-        "processor_us": round((large.processor_s - small.processor_s) / entries * 1e6, 1),
-        "whole_s": round(large.clock_s, 2),
-    }
+def commanded(folder: Path, log_key: str) -> float:
+    """Return the seconds that the command takes; the result must be clean."""
+    asked = ["audit", str(folder), "--key", log_key, "--structure", "--no-state"]
+    command = [sys.executable, "-m", "registry", *asked]
+    return seconds_of(lambda: subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL))
 
 
-def structures(folders: dict[int, Path], log_key: str, cores: int) -> dict[str, Any]:
+def structures(small: Path, large: Path, log_key: str, *, size: int, cores: int) -> dict[str, Any]:
     """Audit the structure over both ways, in one process and with others."""
-    found: dict[str, Any] = {}
-    with served(folders[min(folders)]) as small, served(folders[max(folders)]) as large:
-        ways = {
-            "folder": {size: str(folder) for size, folder in folders.items()},
-            "http": dict(zip(sorted(folders), (small, large), strict=True)),
-        }
-        for way, sources in ways.items():
-            # Over HTTP the server has the other core.
-            for jobs in sorted({0, 1} if way == "http" else {0, 1, cores}):
-                found.setdefault(way, {})[f"jobs_{jobs}"] = structure(sources, log_key, jobs=jobs)
-    size = max(folders)
-    processor = time.process_time()
-    turns = [seconds_of(lambda: bare_hashing(folders[size], size)) for _ in range(TURNS)]
-    spent = (time.process_time() - processor) / TURNS
-    found["hashing"] = {"per_second": round(size / min(turns)), "processor_us": round(spent / size * 1e6, 1)}
-    return found | {"goal": GOAL}
+    found: dict[str, Any] = {"folder": {}, "http": {}}
+    for jobs in sorted({0, 1, cores}):
+        found["folder"][f"jobs_{jobs}"] = structure(str(small), str(large), log_key, jobs=jobs, size=size)
+    with served(small) as first, served(large) as second:
+        for jobs in (0, 1):  # the server has the other core
+            found["http"][f"jobs_{jobs}"] = structure(first, second, log_key, jobs=jobs, size=size)
+    turns = [seconds_of(lambda: bare_hashing(large, size)) for _ in range(TURNS)]
+    found["hashing"] = {"per_second": round(size / statistics.median(turns))}
+    return found | {"command_s": round(commanded(large, log_key), 2), "goal": GOAL}
 
 
 def audited(folder: Path, log: LogBuilder, size: int, *, jobs: int = 0, state: Path | None = None) -> None:
@@ -229,9 +203,9 @@ def main() -> int:
     entries, part = log.entries, min(arguments.content, arguments.entries // 2)
     log.leaves, log.documents = [], []  # what stays in memory slows what is measured here
     with tempfile.TemporaryDirectory() as name:
-        folders = {size: publish(log, Path(name) / str(size), entries=entries[:size]) for size in (part, len(entries))}
-        found: dict[str, Any] = {"structure": structures(folders, log.log_key, cores)}
-        folder = folders[part]
+        large = publish(log, Path(name) / "large", entries=entries)
+        folder = publish(log, Path(name) / "small", entries=entries[:part])
+        found: dict[str, Any] = {"structure": structures(folder, large, log.log_key, size=len(entries), cores=cores)}
         found["content"] = {
             f"jobs_{jobs}": round(part / seconds_of(lambda jobs=jobs: audited(folder, log, part, jobs=jobs)))
             for jobs in sorted({0, 1, cores})
