@@ -13,7 +13,7 @@ from typing import Final
 STEP_S: Final = 0.001
 """Processor time after which there is a rest."""
 
-REST_S: Final = 0.002
+REST_S: Final = 0.005
 """One rest."""
 
 RESTS_S: Final = 0.5

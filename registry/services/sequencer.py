@@ -30,6 +30,7 @@ from registry.history.state import LogState
 from registry.limits import SEQUENCER_BATCH, SEQUENCER_WAITING, TAIL_UNCONFIRMED_MS
 from registry.log.merkle import RightEdge, leaf_hash
 from registry.log.tile import append_leaves
+from registry.services.gathering import Gathering
 from registry.services.log_clock import LogClock
 from registry.services.placing import Admission, Batch, Placer
 from registry.services.submission import (
@@ -46,9 +47,6 @@ from registry.storage.log import LogStore, StoredEntryError
 
 _LOG = logging.getLogger(__name__)
 TICK_S = 0.2
-GATHER_S = 0.005
-"""While several statements come in one turn's time, the next turn begins no sooner than this after the one before: each
-turn has its price, whatever it holds. Who writes alone never waits."""
 
 Results = list[tuple[Submission, list[Outcome] | BonafidesError]]
 
@@ -79,7 +77,7 @@ class Sequencer:
         clock: gives log time.
         admission: the registry's limits.
         edge: the log's tree.
-        rest: waits for so many seconds.
+        gathering: how long the writer waits between turns.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class Sequencer:
         clock: LogClock,
         admission: Admission,
         edge: RightEdge,
-        rest: Callable[[float], None] = time.sleep,
+        gathering: Gathering | None = None,
     ) -> None:
         self._store = store
         self.state = state
@@ -108,8 +106,7 @@ class Sequencer:
         """Raises what forbids writing now: a log that was rolled back, or is frozen."""
         self.is_newest: Callable[[], bool] = lambda: True
         """Says whether nobody is known to hold a newer tree of this log than the database does."""
-        self._rest = rest
-        self._last_weight, self._last_began = 0, 0.0
+        self._gathering = gathering or Gathering()
         self.busy_s = 0.0
         """Seconds spent on appending since the process began."""
 
@@ -205,6 +202,7 @@ class Sequencer:
             if self._failed is not None:
                 self._refuse_all(group)
                 return
+            began = time.monotonic()
             try:
                 if group:
                     self.append(group)
@@ -218,14 +216,15 @@ class Sequencer:
                 raise
             if stopping:
                 return
+            self._gathering.note(sum(one.weight for one in group), began_s=began)
 
     def _next_group(self) -> tuple[list[Submission], bool]:
         group: list[Submission] = []
         statements = 0
         try:
             item = self._queue.get(timeout=TICK_S)
-            if self._last_weight > 1 and item is not None:
-                self._rest(max(0.0, self._last_began + GATHER_S - time.monotonic()))
+            if item is not None:
+                self._gathering.wait()
             while True:
                 if item is None:
                     return group, True
@@ -241,7 +240,6 @@ class Sequencer:
             pass
         with self._counting:
             self._waiting -= statements
-        self._last_weight, self._last_began = statements, time.monotonic()
         return group, False
 
     def _refuse_all(self, group: Sequence[Submission]) -> None:

@@ -86,7 +86,7 @@ class StateLogStore:
         kept_from: int,
         anew: bool = False,
     ) -> None:
-        """Append an entry and the states that it changes, in one durable transaction.
+        """Append an entry and the states that it changes, in one durable transaction; then let go of outdated ones.
 
         Args:
             entry: what it says.
@@ -111,11 +111,15 @@ class StateLogStore:
                 _grow_tiles(connection, tiles)
                 if anew:
                     connection.execute(delete(STATE))
-                _forget_outdated(connection, [one.key for one in changes if one.is_known], kept_from=kept_from)
                 if changes:
                     insert_rows(connection, STATE, [_state_row(one, entry.size) for one in changes])
         except IntegrityError as error:
             raise HeadMovedError from error
+        # Not in the same transaction: on SQLite the log's writer waits for it. What a crash leaves goes with the next change.
+        known = [one.key for one in changes if one.is_known]
+        if known:
+            with self._database.write() as connection:
+                _forget_outdated(connection, known, kept_from=kept_from)
 
     def append_published(self, entries: Sequence[StateEntry], leaf_hashes: Sequence[bytes], *, first: int) -> None:
         """Append entries that were published before, without their states: the map is made anew from the main log.

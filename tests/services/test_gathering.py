@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from registry.history.statement import parse_statement
-from registry.services.sequencer import GATHER_S, Sequencer
+from registry.services.gathering import MOST_S, TURNS, Gathering
+from registry.services.sequencer import Sequencer
 from registry.services.submission import Accepted, SequencerStoppedError, Submission
+from tests.support.publication import wait_for
 from tests.support.registry import World, open_world
 
 
@@ -19,6 +21,56 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a running registry."""
     with open_world(tmp_path_factory.mktemp("gathering")) as opened:
         yield opened
+
+
+class Clock:
+    """Stands still until somebody sleeps, or a test lets time pass."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass."""
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+    def turn(self, gathering: Gathering, statements: int, took_s: float) -> None:
+        """Let a turn pass."""
+        began_s = self.now_s
+        self.now_s += took_s
+        gathering.note(statements, began_s=began_s)
+
+
+def gathering_of(clock: Clock) -> Gathering:
+    """Return the waits of a writer on that clock."""
+    return Gathering(sleep=clock.sleep, clock=lambda: clock.now_s)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "waits_s"), [(0.001, (TURNS - 1) * 0.001), (0.006, MOST_S - 0.006), (MOST_S, 0.0), (0.5, 0.0)]
+)
+def test_a_turn_of_several_is_followed_by_a_wait(took_s: float, waits_s: float) -> None:
+    """In proportion to the turn, up to a limit; after a long turn there is none."""
+    clock = Clock()
+    gathering = gathering_of(clock)
+    clock.turn(gathering, 2, took_s)
+    gathering.wait()
+    assert sum(clock.slept) == pytest.approx(waits_s)
+    gathering.wait()
+    assert len(clock.slept) <= 1, "the time is over"
+
+
+def test_who_writes_alone_never_waits() -> None:
+    """One statement after the other: each begins a turn as soon as it is there, also after a turn of several."""
+    clock = Clock()
+    gathering = gathering_of(clock)
+    gathering.wait()
+    for statements in (1, 5, 1, 0, 1):
+        clock.turn(gathering, statements, 0.001)
+        if statements < 2:
+            gathering.wait()
+    assert clock.slept == []
 
 
 @pytest.fixture
@@ -44,52 +96,40 @@ def statements(world: World, number: int) -> list[Submission]:
     return [Submission([parse_statement(one)]) for one in texts]
 
 
-def test_who_writes_alone_never_waits(world: World, writer: Sequencer) -> None:
-    """One statement after the other: each begins a turn as soon as it is there."""
-    rests: list[float] = []
-    writer._rest = rests.append
-    for one in statements(world, 4):
-        writer.submit(one)
-        assert writer._next_group() == ([one], False)
-    assert rests == []
+def test_what_comes_meanwhile_enters_the_same_turn(world: World, writer: Sequencer) -> None:
+    """The writer waits with the first statement in its hand, and takes what came until then."""
+    first, second, late, last = statements(world, 4)
+    waits = [late, None]
 
+    class Waits(Gathering):
+        def wait(self) -> None:
+            if (comes := waits.pop(0)) is not None:
+                writer.submit(comes)
 
-def test_what_comes_while_several_write_enters_one_turn(world: World, writer: Sequencer) -> None:
-    """After a turn of several, the next waits a little, and takes with it what comes meanwhile; then all is as before."""
-    first, second, third, late, alone, last = statements(world, 6)
-    rests: list[float] = []
-
-    def rest(seconds: float) -> None:
-        rests.append(seconds)
-        writer.submit(late)
-
-    writer._rest = rest
+    writer._gathering = Waits()
     writer.submit(first)
     writer.submit(second)
-    assert writer._next_group() == ([first, second], False)
-    assert rests == [], "the first of them had no turn of several before it"
-    writer.submit(third)
-    assert writer._next_group() == ([third, late], False)
-    assert len(rests) == 1
-    assert 0 <= rests[0] <= GATHER_S
-    writer._rest = rests.append
-    writer.submit(alone)
-    assert writer._next_group() == ([alone], False)
+    assert writer._next_group() == ([first, second, late], False)
     writer.submit(last)
     assert writer._next_group() == ([last], False)
-    assert len(rests) == 2, "after a turn of one nobody waits"
-
-
-def test_a_stop_is_not_held_up(world: World, writer: Sequencer) -> None:
-    """Whoever stops the registry does not wait for what might come."""
-    rests: list[float] = []
-    writer._rest = rests.append
-    for one in statements(world, 2):
-        writer.submit(one)
-    writer._next_group()
     writer._queue.put(None)
-    assert writer._next_group() == ([], True)
-    assert rests == []
+    assert writer._next_group() == ([], True), "whoever stops the registry does not wait for what might come"
+
+
+def test_the_running_writer_notes_its_turns(world: World) -> None:
+    """What it held and when it began: that decides about the next wait."""
+    noted: list[int] = []
+
+    class Notes(Gathering):
+        def note(self, statements: int, *, began_s: float) -> None:
+            noted.append(statements)
+            super().note(statements, began_s=began_s)
+
+    made = statements(world, 5)
+    world.registry.sequencer._gathering = Notes()
+    queued = [world.registry.sequencer.submit(one) for one in made]
+    assert all(isinstance(one.result(timeout=10)[0], Accepted) for one in queued)
+    wait_for(lambda: sum(noted) == 5)
 
 
 def test_a_failure_elsewhere_closes_the_log(world: World) -> None:
