@@ -46,7 +46,7 @@ from bench_restart import measure as restart  # noqa: E402
 from nacl.signing import VerifyKey  # noqa: E402
 
 from did_methods.canonical import canonicalize  # noqa: E402
-from did_methods.codec import multibase_decode, parse_json_object  # noqa: E402
+from did_methods.codec import multibase_decode  # noqa: E402
 from did_methods.keys import parse_public_key  # noqa: E402
 from registry.adapters.collector import settle_interpreter  # noqa: E402
 from registry.bootstrap import open_registry  # noqa: E402
@@ -83,7 +83,7 @@ def library(events: int) -> dict[str, Any]:
             part = lines[turn * part_size : (turn + 1) * part_size]
             for kind, events_of in (("ours", ours), ("alone", alone)):
                 if not turn:  # also starts the processes
-                    events_of.submit_batch([parse_json_object(line) for line in registrations])
+                    events_of.submit_lines(registrations)
                 rates[kind].append(part_size / _ingest(events_of, part))
                 time.sleep(SETTLED_S)
             rates["bare"].append(part_size / _pipeline(part, folder / f"bare-{turn}.sqlite3"))

@@ -2,8 +2,8 @@
 
 Signatures are verified here, on the caller's thread, under the keys active now; the sequencer checks again that those
 keys still stand when the statement gets its place. Of a large batch other processes verify what they can, which is most of
-it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known yet (it may be registered
-earlier in the same batch) is verified by the sequencer in its turn.
+it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known
+yet (it may be registered earlier in the same batch) is verified by the sequencer in its turn.
 """
 
 from __future__ import annotations
@@ -119,29 +119,23 @@ class EventService:
             return None
         return self._sequencer.submit(Submission([verified])) if isinstance(verified, VerifiedStatement) else None
 
-    def submit_batch(self, bodies: Sequence[dict[str, Any] | BonafidesError]) -> list[Outcome]:
+    def submit_lines(self, lines: Sequence[bytes]) -> list[Outcome]:
         """Log many statements, each for itself, in the order given; all are durable when this returns.
 
         Args:
-            bodies: parsed lines, or the error that a line gave; registrations are taken in a replay registry only.
-        """
-        told: list[Told] = []
-        with self._batch_mutex:
-            prepared = [self._prepare_for_batch(body, told) for body in bodies]
-        return self._place_batch(prepared, told)
+            lines: signed statements, or such with their openings, as they came; registrations are taken in a replay
+                registry only. Large batches are parsed and verified in other processes where these are there.
 
-    def submit_lines(self, lines: Sequence[bytes]) -> list[Outcome]:
-        """Log many statements as `submit_batch` does, parsed and verified in other processes where these are there.
-
-        Args:
-            lines: signed statements, or such with their openings, as they came.
+        Raises:
+            OverloadedError: ``overloaded``; nothing was taken.
+            BonafidesError: what forbids writing now.
         """
         genesis, now_ms = self._state.head.genesis, None if self._is_replay else self._clock.now_ms()
         verified = self._pool.verify(lines, origin=genesis.origin if genesis else "", now_ms=now_ms)
         told: list[Told] = []
         with self._batch_mutex:
             prepared = [
-                self._prepare_for_batch(_parse_line(line), told) if packed is None else self._unpack(packed)
+                self._prepare_line(line, told) if packed is None else self._unpack(packed)
                 for line, packed in zip(lines, verified, strict=True)
             ]
         return self._place_batch(prepared, told)
@@ -164,13 +158,9 @@ class EventService:
         verified = unpack_statement(packed)
         return verified.statement if verified.statement.event_id in self._state.tables.events else verified
 
-    def _prepare_for_batch(
-        self, body: dict[str, Any] | BonafidesError, told: list[Told]
-    ) -> Statement | VerifiedStatement | BonafidesError:
-        if isinstance(body, BonafidesError):
-            return body
+    def _prepare_line(self, line: bytes, told: list[Told]) -> Statement | VerifiedStatement | BonafidesError:
         try:
-            statement, disclosures = self._prepare(body)
+            statement, disclosures = self._prepare(parse_json_object(line, max_bytes=EVENT_BODY_BYTES))
             if isinstance(statement, RegistrationStatement) and not self._is_replay:
                 return StatementKindError("agents register at POST /v1/agents")
             if statement.event_id in self._state.tables.events:
@@ -251,10 +241,3 @@ class EventService:
     def _is_replay(self) -> bool:
         genesis = self._state.head.genesis
         return genesis is not None and genesis.profile == "replay"
-
-
-def _parse_line(line: bytes) -> dict[str, Any] | BonafidesError:
-    try:
-        return parse_json_object(line, max_bytes=EVENT_BODY_BYTES)
-    except BonafidesError as error:
-        return error

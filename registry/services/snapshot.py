@@ -10,6 +10,7 @@ Spec: specs/history.md "Drafts and snapshots"; adr/0023
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ from registry.history.snapshot import START, Mark, Portion, dump_state, mark_of,
 from registry.history.snapshot import load_state as parse_state
 from registry.history.state import Changes, LogState
 from registry.services.sequencer import Sequencer
+from registry.storage.engine import DATABASE_FAILURES
 from registry.storage.log import LogStore
+
+_LOG = logging.getLogger(__name__)
 
 KEEP_AFTER_S = 1.0
 """A start after a crash does again what the writer did since the last portion: about this much at least."""
@@ -139,8 +143,15 @@ class Snapshots:
             self._begin()
 
     def save(self) -> None:
-        """Keep what changed, unless nothing was logged since the last time; it is kept when this returns."""
-        self._settle()
+        """Keep what changed, unless nothing was logged since the last time; it is kept when this returns.
+
+        Raises:
+            SQLAlchemyError: the database refused it.
+        """
+        try:
+            self._settle()
+        except (*DATABASE_FAILURES, OSError):
+            _LOG.exception("what changed could not be kept; trying again")
         self._begin()
         self._settle()
 
@@ -187,7 +198,7 @@ class Snapshots:
         """Wait for the portion that is on its way; what was not kept counts as unsaved again.
 
         Raises:
-            SQLAlchemyError: the database refused it.
+            SQLAlchemyError, OSError: the database or the disk refused it.
         """
         keeping, self._keeping = self._keeping, None
         if keeping is None:

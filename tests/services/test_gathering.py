@@ -62,7 +62,7 @@ def test_a_turn_of_several_is_followed_by_a_wait(took_s: float, waits_s: float) 
 
 
 def test_who_writes_alone_never_waits() -> None:
-    """One statement after the other: each begins a turn as soon as it is there, also after a turn of several."""
+    """One statement after the other: each begins a turn as soon as it is there; a turn of several long ago changes nothing."""
     clock = Clock()
     gathering = gathering_of(clock)
     gathering.wait()

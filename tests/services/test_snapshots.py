@@ -173,6 +173,34 @@ def test_nobody_who_writes_waits_for_a_portion(tmp_path: Path, monkeypatch: pyte
         assert dump_state(load_state(store, world.size).state) == dump_state(world.registry.state)
 
 
+@pytest.mark.usefixtures("no_wait")
+def test_a_stop_keeps_what_was_refused_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that was full while a portion was written, and no longer is, costs neither the snapshot nor the stop."""
+    tried = threading.Event()
+
+    def refuse(*_: Any, **__: Any) -> bool:
+        tried.set()
+        raise OSError("no space left on device")
+
+    with open_world(tmp_path, on_disk=True) as world:
+        store = world.registry.store
+        vouch_often(world, 2)
+        wait_for(lambda: store.snapshot_size() == world.size)
+        world.registry.sequencer._on_tick = []  # nobody looks at it before the stop does
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "extend_snapshot", refuse)
+            vouch_often(world, 1)
+            world.registry.snapshots._begin()
+            assert tried.wait(10)
+            world.registry.snapshots._thread.submit(lambda: None).result(10)
+        size = world.size
+        state = dump_state(world.registry.state)
+    database, store = store_of(tmp_path)
+    assert store.snapshot_size() == size
+    assert dump_state(load_state(store, size).state) == state
+    database.close()
+
+
 def test_what_is_put_back_keeps_its_later_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A portion is refused while the log goes on: of a row that changed before and after, the later one is kept."""
     with open_world(tmp_path, on_disk=True) as world:
