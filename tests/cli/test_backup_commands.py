@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from registry.cli.main import run
 from tests.crash.process import ServerProcess
 from tests.support.files import traces
+from tests.support.publication import wait_for
 
 SECRET = "Katherine Johnson, 5 Hampton Lane"
 Command = Callable[..., Any]
@@ -70,6 +72,7 @@ def test_from_a_private_word_to_a_restore_without_it(
     assert command("erase", said["event"], "--as", "alice", "--yes")["erasure"]["openings"] == 1
     assert command("erase", said["event"], "--yes")["erasure"]["openings"] == 1
     assert "nothing_to_erase" in command("erase", "A" * 43, "--yes", code=5)
+    wait_for(lambda: _published(url) > made["size"])  # the erasure: nothing else came since
     _restored(command, tmp_path, url)
     server.kill()
     assert _traces(data, server) == []
@@ -94,6 +97,11 @@ def server_url() -> str:
     import os
 
     return os.environ["BONAFIDES_URL"]
+
+
+def _published(url: str) -> int:
+    """Return the size of the checkpoint that readers get."""
+    return int(httpx.get(f"{url}/checkpoint", trust_env=False).text.split("\n")[1])
 
 
 def _restored(command: Command, tmp_path: Path, url: str) -> None:
