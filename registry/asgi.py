@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from registry.adapters.collector import settle_interpreter, without_collector
 from registry.api.app import create_app
@@ -23,6 +24,9 @@ def make_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         registry.start()
         try:
+            # The pool's code is loaded by its first use, which must not be somebody's statement: a disk that fails to
+            # give it would be answered as a defect of the registry.
+            await run_in_threadpool(int)
             yield
         finally:
             registry.stop()
