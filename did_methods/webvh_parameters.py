@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from did_methods.codec import JsonValue, base58_decode, base58_encode, multihash_sha256
+from did_methods.codec import JsonValue, base58_decode, base58_encode
 from did_methods.codec_errors import CodecError
 from did_methods.errors import DidError
 from did_methods.keys import parse_public_key
+from did_methods.multihash import multihash_sha256
 from did_methods.webvh_errors import WebvhError
 from did_methods.webvh_witness import WitnessRule, parse_witness_rule
 

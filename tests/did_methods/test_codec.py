@@ -28,6 +28,7 @@ from did_methods.codec_errors import (
     MultihashError,
     VarintError,
 )
+from did_methods.multihash import multihash_decode, multihash_sha256
 from tests.did_methods.cases import cases
 
 
@@ -184,8 +185,8 @@ def test_codec_table_is_that_of_multiformats(kind: codec.KeyKind, name: str) -> 
 def test_multihash_is_that_of_multiformats() -> None:
     """The SHA-256 multihash equals the library's, and reads back to the digest."""
     data = b"agent"
-    assert codec.multihash_sha256(data) == multihash.digest(data, "sha2-256")
-    assert codec.multihash_decode(codec.multihash_sha256(data)) == multihash.unwrap(codec.multihash_sha256(data))
+    assert multihash_sha256(data) == multihash.digest(data, "sha2-256")
+    assert multihash_decode(multihash_sha256(data)) == multihash.unwrap(multihash_sha256(data))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_multihash_is_that_of_multiformats() -> None:
 def test_other_multihashes_are_refused(data: bytes, error: type[Exception]) -> None:
     """Only the whole, minimal SHA-256 multihash is read."""
     with pytest.raises(error):
-        codec.multihash_decode(data)
+        multihash_decode(data)
 
 
 def test_unsupported_codecs_are_named_in_the_message() -> None:

@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import base58
 import pytest
 import rfc8785
 from hypothesis import assume, given
@@ -91,6 +92,12 @@ def test_base58_round_trip(data: bytes) -> None:
     """Bytes come back from their text."""
     assume(data)
     assert codec.base58_decode(codec.base58_encode(data)) == data
+
+
+@given(st.integers(0, 6), st.binary(max_size=90))
+def test_base58_text_is_that_of_the_library(zeros: int, data: bytes) -> None:
+    """Four digits at a time give the text of a digit at a time, with any number of zeros before it."""
+    assert codec.base58_encode(bytes(zeros) + data) == base58.b58encode(bytes(zeros) + data).decode("ascii")
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=128))
