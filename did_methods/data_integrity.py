@@ -120,9 +120,6 @@ def sign_document(
         raise ProofExistsError
     if len(existing) >= MAX_PROOFS:
         raise ProofCountError(max_proofs=MAX_PROOFS)
-    kind = signer_kind(signer)
-    if kind not in {None, "ed25519"}:
-        raise ProofKeyError("a key of this kind makes no proofs of this suite")
     options = proof_options(
         CRYPTOSUITE,
         verification_method=signer.verification_method,
@@ -134,9 +131,26 @@ def sign_document(
         nonce=nonce,
     )
     options |= context_of(document)
-    signature = signer.sign(proof_hash_data(unsecured, options))
-    proof = {**options, "proofValue": encode_proof_value(signature)}
+    proof = make_proof(options, proof_hash_data(unsecured, options), signer=signer)
     return {**unsecured, "proof": [*existing, proof] if append else proof}
+
+
+def make_proof(options: dict[str, Any], hash_data: bytes, *, signer: Signer) -> dict[str, Any]:
+    """Return a proof of this suite, for whoever puts a document into canonical form by itself.
+
+    Args:
+        options: the proof without ``proofValue``; a copy is returned.
+        hash_data: what `proof_hash_data` or `combine_hashes` returned for these options.
+        signer: has the key that the options name.
+
+    Raises:
+        ProofKeyError: proof_key_kind, for a signer that says it has a key of another kind.
+
+    Spec: VC-DI-EDDSA 3.3.1, 3.3.6
+    """
+    if signer_kind(signer) not in {None, "ed25519"}:
+        raise ProofKeyError("a key of this kind makes no proofs of this suite")
+    return {**options, "proofValue": encode_proof_value(signer.sign(hash_data))}
 
 
 def proof_options(

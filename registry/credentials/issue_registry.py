@@ -20,23 +20,6 @@ from registry.credentials.kinds import KINDS_BY_NAME
 from registry.credentials.model import parse_credential
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedEvent:
-    """An event that the log took.
-
-    Attributes:
-        event: event id, 32 bytes.
-        index: leaf index, from 0.
-        leaf_hash: RFC 6962 leaf hash, 32 bytes.
-        time_ms: log time, milliseconds since the epoch.
-    """
-
-    event: bytes
-    index: int
-    leaf_hash: bytes
-    time_ms: int
-
-
 def issue_genesis(
     *,
     signer: Signer,
@@ -216,37 +199,6 @@ def issue_agent_revocation(
     """
     members = {"id": subject, "reason": reason}
     return issue_credential("agent_revocation", signer=signer, subject=members, uuid=uuid, now_ms=now_ms, domain=domain)
-
-
-def issue_acceptance(*, signer: Signer, origin: str, accepted: Sequence[AcceptedEvent]) -> dict[str, Any]:
-    """Issue the registry's promise that it logged these events; the same events give the same bytes.
-
-    Args:
-        signer: the registry DID.
-        origin: of the log.
-        accepted: 1 to 1000 events in the order of the request.
-
-    Spec: FORMATS "Acceptance"
-    """
-    listed = [
-        {
-            "event": base64url_encode(each.event),
-            "index": each.index,
-            "leafHash": base64url_encode(each.leaf_hash),
-            "time": each.time_ms,
-        }
-        for each in accepted
-    ]
-    newest_ms = max((each.time_ms for each in accepted), default=0)
-    document = build_credential(
-        KINDS_BY_NAME["acceptance"],
-        issuer=signer_did(signer),
-        subject={"origin": origin, "accepted": listed},
-        uuid=None,
-        valid_from_ms=newest_ms,
-    )
-    # Not parsed again like the others: every write waits for this one, and no member comes from outside.
-    return sign_document(document, signer=signer, created=newest_ms, domain=origin)
 
 
 def issue_ruling(

@@ -14,10 +14,9 @@ from uuid import uuid4
 from did_methods.codec import base64url_decode
 from did_methods.keys import KeySigner
 from registry.adapters.key_file import KeyRing
+from registry.credentials.issue_acceptance import AcceptedEvent, issue_acceptance
 from registry.credentials.issue_registry import (
-    AcceptedEvent,
     StandingFigures,
-    issue_acceptance,
     issue_epoch,
     issue_erasure,
     issue_genesis,

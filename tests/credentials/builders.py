@@ -18,9 +18,8 @@ from registry.credentials.issue import (
     issue_revocation,
     issue_vouch,
 )
+from registry.credentials.issue_acceptance import AcceptedEvent, issue_acceptance
 from registry.credentials.issue_registry import (
-    AcceptedEvent,
-    issue_acceptance,
     issue_agent_revocation,
     issue_epoch,
     issue_genesis,
