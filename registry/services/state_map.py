@@ -165,7 +165,7 @@ class StateMapKeeper:
 
         Raises:
             HeadMovedError: ``log_head_moved``, another process appended first: the next call follows it.
-            SQLAlchemyError: the database refused; nothing was written.
+            SQLAlchemyError: the database refused; the entry was not written, or it stands here and outdated states with it.
         """
         self.follow(kept_from=kept_from)
         head = self._published()
@@ -261,15 +261,8 @@ class StateMapKeeper:
         index, hashed = edge.size, leaf_hash(entry.to_bytes())
         tiles = append_leaves(edge, [hashed])
         oldest = self._views.get(kept_from)
-        self._store.append(
-            entry,
-            index=index,
-            leaf_hash=hashed,
-            tiles=tiles,
-            changes=changes,
-            kept_from=self.covers if oldest is None else oldest.entry.size,
-            anew=self._anew,
-        )
+        asked_from = self.covers if oldest is None else oldest.entry.size
+        self._store.append(entry, index=index, leaf_hash=hashed, tiles=tiles, changes=changes, anew=self._anew)
         self._anew = False
         with self._mutex:
             self._newest, self._edge = (index, entry), edge
@@ -280,6 +273,8 @@ class StateMapKeeper:
             old = [before.map.bucket(number) for number in changed]
             held = [*self._replaced.items(), *((bucket_hash(bucket), bucket) for bucket in old)]
             self._replaced = dict(held[-STATE_BUCKETS_KEPT:])
+        # Not with the entry: on SQLite the log's writer would wait for it. And last: the entry stands, whatever becomes of it.
+        self._store.forget_outdated([one.key for one in changes if one.is_known], kept_from=asked_from)
 
 
 def _merged(commits: list[_Commit]) -> _Commit:

@@ -83,10 +83,9 @@ class StateLogStore:
         leaf_hash: bytes,
         tiles: Mapping[TileId, bytes],
         changes: Sequence[StateRecord],
-        kept_from: int,
         anew: bool = False,
     ) -> None:
-        """Append an entry and the states that it changes, in one durable transaction; then let go of outdated ones.
+        """Append an entry and the states that it changes, in one durable transaction.
 
         Args:
             entry: what it says.
@@ -94,8 +93,6 @@ class StateLogStore:
             leaf_hash: RFC 6962 leaf hash of its bytes.
             tiles: what it adds at the end of each tile.
             changes: the rows that are other ones than in the map before.
-            kept_from: main log size of the oldest entry whose states are still asked for; what only older ones
-                rest on goes.
             anew: `changes` is the whole map; whatever was there goes.
 
         Raises:
@@ -115,11 +112,18 @@ class StateLogStore:
                     insert_rows(connection, STATE, [_state_row(one, entry.size) for one in changes])
         except IntegrityError as error:
             raise HeadMovedError from error
-        # Not in the same transaction: on SQLite the log's writer waits for it. What a crash leaves goes with the next change.
-        known = [one.key for one in changes if one.is_known]
-        if known:
+
+    def forget_outdated(self, keys: Sequence[bytes], *, kept_from: int) -> None:
+        """Let the older states of some keys go. What is left, because this failed, goes with the key's next change.
+
+        Args:
+            keys: 32 bytes each.
+            kept_from: main log size of the oldest entry whose states are still asked for; what only older ones
+                rest on goes.
+        """
+        if keys:
             with self._database.write() as connection:
-                _forget_outdated(connection, known, kept_from=kept_from)
+                _forget_outdated(connection, keys, kept_from=kept_from)
 
     def append_published(self, entries: Sequence[StateEntry], leaf_hashes: Sequence[bytes], *, first: int) -> None:
         """Append entries that were published before, without their states: the map is made anew from the main log.

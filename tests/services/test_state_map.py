@@ -140,6 +140,37 @@ def test_a_database_that_refuses(tmp_path: Path) -> None:
         assert_current(world)
 
 
+def test_outdated_states_that_cannot_be_deleted(tmp_path: Path) -> None:
+    """The entry was committed before they are: the log of an SQLite database stood still until the next start."""
+    with on_disk(tmp_path) as world:
+        alice, bob = world.agent("alice"), world.agent("bob")
+        for _ in range(3):  # of a state that is written for the third time something is outdated
+            publish_state(world)
+            world.submit(alice.vouch(bob.did))
+        room = world.registry.state_map
+        with world.registry.database.write() as connection:
+            connection.exec_driver_sql(
+                "CREATE TRIGGER full BEFORE DELETE ON state BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        before = states_kept(world, bob.did)
+        world.registry.log.sign_if_grown()
+        wait_for(lambda: room.keeper.covers == world.size and room.log.published_head.size == room.keeper.tree.size)
+        with world.registry.database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER full")
+        assert room.keeper.tree.size == room.keeper._store.head()[0]
+        assert states_kept(world, bob.did) > before
+        world.submit(alice.vouch(bob.did))
+        publish_state(world)
+        assert states_kept(world, bob.did) <= before
+        assert_current(world)
+
+
+def states_kept(world: World, subject: str) -> int:
+    """Return how many states of a subject are stored, the newest and older ones."""
+    with world.registry.database.read() as connection:
+        return int(connection.exec_driver_sql("SELECT COUNT(*) FROM state WHERE subject = ?", (subject,)).scalar_one())
+
+
 def sqlite_full() -> Exception:
     """Return what a full disk raises."""
     from sqlalchemy.exc import OperationalError
