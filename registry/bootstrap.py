@@ -10,6 +10,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -138,22 +139,26 @@ class Registry:
         )
 
     def stop(self) -> None:
-        """Finish what is queued, keep a snapshot, close the database."""
-        self.statement_pool.close()
-        self.shared_changes.stop()
-        self.scrubber.stop()
-        self.sequencer.stop()
-        if self.signing is not None:
-            self.signing.stop()
-        self.log.sign_if_grown()
-        self.witnessing.publisher.stop()
-        self.state_map.stop()
-        self.recorder.stop()
-        self.observations.close()
-        self.credential_room.close()
-        self.resolution.close()
-        self.snapshots.save_at_end()
-        self.database.close()
+        """Finish what is queued, keep a snapshot, close the database; a step that fails keeps no other from being done."""
+        steps = (
+            self.statement_pool.close,
+            self.shared_changes.stop,
+            self.scrubber.stop,
+            self.sequencer.stop,
+            *(() if self.signing is None else (self.signing.stop,)),
+            self.log.sign_if_grown,
+            self.witnessing.publisher.stop,
+            self.state_map.stop,
+            self.recorder.stop,
+            self.observations.close,
+            self.credential_room.close,
+            self.resolution.close,
+            self.snapshots.save_at_end,
+            self.database.close,
+        )
+        with ExitStack() as stack:
+            for step in reversed(steps):
+                stack.callback(step)
 
     def _sign_if_due(self) -> None:
         if self.signing is not None and self.log.is_due:

@@ -31,7 +31,7 @@ from registry.log.witness_policy import WitnessPolicy
 from registry.services.age_proof import AgeProofs
 from registry.services.heartbeat import Heartbeat
 from registry.services.log import LogService, NotSignedYetError
-from registry.services.publisher import Publisher
+from registry.services.publisher import PublicationStoppedError, Publisher
 from registry.services.signing import CheckpointSigner, SignedHead
 from registry.services.state_map import StateMapKeeper
 from registry.services.state_proof import StateProofs
@@ -121,11 +121,14 @@ class StateMapRoom:
                 return False
             try:
                 return self._advance()
-            except (*DATABASE_FAILURES, HeadMovedError):
+            except (*DATABASE_FAILURES, OSError, HeadMovedError):
                 _LOG.exception("the state map could not be written; trying again")
             except BonafidesError as error:
                 self.failed = error
                 _LOG.critical("the state log has stopped: %s", error)
+            except Exception:  # noqa: BLE001 - readiness tells it
+                self.failed = PublicationStoppedError("that of the state log")
+                _LOG.exception("the state log has stopped")
             return False
 
     def _advance(self) -> bool:
@@ -146,7 +149,10 @@ class StateMapRoom:
         rest_s = _LOOK_S
         while not self._stopping.wait(rest_s):
             rest_s = self._interval_s if self.advance() else _LOOK_S
-            self.publisher.on_idle()
+            try:
+                self.publisher.on_idle()
+            except DATABASE_FAILURES:
+                _LOG.exception("the state log's checkpoint has no fresh time; trying again")
 
     def _published_size(self) -> int:
         try:

@@ -47,6 +47,13 @@ _OPEN = WitnessPolicy((), (), (), "none")
 _FATAL = (TileDiffersError, TilesUnreadableError, TilesAheadError)
 
 
+class PublicationStoppedError(DependencyError):
+    """A defect, or a damaged row, ended publication; the registry's log says which. The next start begins it again."""
+
+    code = "publication_stopped"
+    title = "Publication has stopped"
+
+
 class Publisher:
     """Publishes one log.
 
@@ -91,7 +98,7 @@ class Publisher:
         self._in_folder = 0
         self._lately: tuple[int, int] | None = None
         self.failed: DependencyError | None = None
-        """What stopped publication for good: published files that contradict the log."""
+        """What stopped publication for good: published files that contradict the log, or what nobody expected."""
         log.on_signed, log.on_idle = self.on_signed, self.on_idle
         self._begin()
 
@@ -126,7 +133,8 @@ class Publisher:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-            self._try_once()
+            if self.failed is None:
+                self._try(self.run_once)
         if self.client is not None:
             self.client.close()
 
@@ -185,20 +193,24 @@ class Publisher:
             self._wake.wait(_IDLE_S)
             self._wake.clear()
             began = time.monotonic()
-            self._log.guard.look_again()
+            self._try(self._log.guard.look_again)
             if not self._stopping.is_set() and self.failed is None:
-                self._try_once()
+                self._try(self.run_once)
             if self.client is not None:
                 # A busy log does not ask its witnesses about every group of entries.
                 self._stopping.wait(max(0.0, self._interval_s - (time.monotonic() - began)))
 
-    def _try_once(self) -> None:
+    def _try(self, action: Callable[[], object]) -> None:
+        """Do what the thread does; a failure never ends it without readiness saying so."""
         try:
-            self.run_once()
+            action()
         except _FATAL:
-            return  # told already; readiness says so
+            return  # told already
         except (*DATABASE_FAILURES, OSError):
             _LOG.exception("a checkpoint could not be published; trying again")
+        except Exception:  # noqa: BLE001 - readiness tells it
+            _LOG.exception("publication has stopped")
+            self.failed = PublicationStoppedError()
 
     def _publish_newest(self) -> bool:
         if self._log.guard.state == "rolled_back":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from did_methods.keys import SigningKey
 from registry.client.offline import Trust, verify_file
@@ -95,6 +99,35 @@ def test_a_process_that_is_overtaken_takes_nothing_back(tmp_path: Path) -> None:
         assert publisher._publish(older) is False
         assert publisher.failed is None
         assert (tiles / "checkpoint").read_bytes() == before
+
+
+def test_a_database_that_refuses_while_witnesses_are_looked_for(tmp_path: Path) -> None:
+    """The publisher's thread ended with it, and nobody was told: it goes on."""
+    tiles = tmp_path / "tiles"
+    with open_world(tmp_path / "data", tiles_dir=tiles) as world:
+        asked = threading.Event()
+
+        def refuse() -> None:
+            asked.set()
+            raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+
+        with mock.patch.object(world.registry.log.guard, "look_again", refuse):
+            assert asked.wait(10)
+        world.agent("alice", short_lived=True)
+        world.registry.log.sign_if_grown()
+        wait_for(lambda: in_folder(tiles) == world.size)
+        assert world.web.get("/readyz").status == 200
+
+
+def test_a_defect_of_the_publisher_is_told(tmp_path: Path) -> None:
+    """What nobody expected ends publication, which readiness says from then on; the stop is not held up by it."""
+    with open_world(tmp_path / "data", tiles_dir=tmp_path / "tiles") as world:
+        publisher = world.registry.witnessing.publisher
+        with mock.patch.object(publisher, "_publish_newest", side_effect=ZeroDivisionError):
+            wait_for(lambda: world.web.get("/readyz").status == 503)
+        answer = world.web.get("/readyz")
+        assert (answer.status, answer.json["code"]) == (503, "publication_stopped")
+        world.agent("alice", short_lived=True)  # the log goes on
 
 
 def test_what_is_fresh_enough() -> None:

@@ -11,6 +11,7 @@ from did_methods.errors import BonafidesError
 from registry.bootstrap import open_registry
 from registry.history.snapshot import START, dump_changes, dump_state, load_state
 from registry.history.state import Changes, LogState
+from registry.storage.decision import DecisionStore
 from registry.storage.engine import Database, DatabaseBusyError, open_database
 from registry.storage.log import LogStore
 from tests.support.registry import DAY_MS, ManualClock, World, open_world, world_settings
@@ -172,3 +173,27 @@ def test_no_private_key_is_in_the_database(tmp_path: Path) -> None:
         for key in load_key_ring(path).keys.values():
             secrets += [key.seed, base64url_encode(key.seed).encode()]
     assert not [secret for secret in secrets if secret in files]
+
+
+def test_a_step_of_the_stop_that_fails(tmp_path: Path) -> None:
+    """The last checkpoint could not be signed: decisions that waited, and the snapshot, were not kept either."""
+
+    def refuse(_head: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def decide_and_stop() -> None:
+        with open_world(tmp_path, on_disk=True) as world:
+            assert world.registry.signing is not None
+            world.registry.signing.stop()
+            alice = world.agent("alice")
+            world.registry.log.signer._record.save = refuse  # type: ignore[method-assign]
+            told.append((world.size, world.decide(alice.request("read"))["context"]["evaluation_id"]))
+
+    told: list[tuple[int, str]] = []
+    with pytest.raises(OSError, match="No space left"):
+        decide_and_stop()
+    ((size, decided),) = told
+    database, store = _store(tmp_path)
+    assert DecisionStore(database).find(decided) is not None
+    assert store.snapshot_size() == size
+    database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,6 +164,33 @@ def test_outdated_states_that_cannot_be_deleted(tmp_path: Path) -> None:
         publish_state(world)
         assert states_kept(world, bob.did) <= before
         assert_current(world)
+
+
+def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
+    """A full disk, as the entry is to be signed: the thread that keeps the map ended with it, and nobody was told."""
+    with on_disk(tmp_path) as world:
+        publish_state(world)
+        room, refused = world.registry.state_map, threading.Event()
+
+        def refuse(_head: object) -> None:
+            refused.set()
+            raise OSError(28, "No space left on device")
+
+        with mock.patch.object(room.log.signer._record, "save", refuse):
+            world.agent("alice")
+            world.registry.log.sign_if_grown()
+            assert refused.wait(10)
+        wait_for(lambda: room.log.published_head.size == room.keeper.tree.size and room.keeper.covers == world.size)
+        assert world.web.get("/readyz").status == 200
+
+
+def test_a_defect_of_the_state_map_is_told(tmp_path: Path) -> None:
+    """What nobody expected stops the state log, which readiness says; the log itself goes on."""
+    with on_disk(tmp_path) as world:
+        with mock.patch.object(world.registry.state_map.keeper, "follow", side_effect=ZeroDivisionError):
+            wait_for(lambda: world.web.get("/readyz").status == 503)
+        assert world.web.get("/readyz").json["code"] == "publication_stopped"
+        world.agent("alice")
 
 
 def states_kept(world: World, subject: str) -> int:
