@@ -124,6 +124,7 @@ class Registry:
 
     def start(self) -> None:
         """Start the writer, the recorder and the publisher."""
+        self.snapshots.start()
         self.recorder.start()
         self.shared_changes.start()
         self.witnessing.publisher.start()

@@ -99,8 +99,8 @@ class StatementPool:
                 try:
                     for _ in range(missing):
                         self._workers.append(_Worker())
-                except OSError as error:
-                    _LOG.warning("no process to verify statements could be started: %s", error.strerror)
+                except (OSError, RuntimeError) as error:
+                    _LOG.warning("no process to verify statements could be started: %s", error)
             return [worker for worker in self._workers if worker.is_up]
 
 
@@ -108,6 +108,9 @@ class _Worker:
     """One process: asked by any thread, its answers come in the order of what was asked.
 
     Two threads stand at its pipes, so that a caller waits for an answer only, and the process for no caller.
+
+    Raises:
+        OSError, RuntimeError: it could not be started, or one of its threads.
     """
 
     def __init__(self) -> None:
@@ -121,8 +124,18 @@ class _Worker:
         self.is_up = False
         self.has_ended = False
         self._reader = threading.Thread(target=self._read, name="statement answers", daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._write, name="statement requests", daemon=True).start()
+        try:
+            self._reader.start()
+            threading.Thread(target=self._write, name="statement requests", daemon=True).start()
+        except RuntimeError:  # there are as many threads as may be
+            self._closing = True
+            self._process.kill()
+            if self._reader.ident is None:
+                self._end()
+            else:
+                self._reader.join()
+            _pipe(self._process.stdin).close()
+            raise
         self.ask((), "", None)  # its answer says that all is loaded
 
     @property

@@ -134,6 +134,10 @@ class Snapshots:
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self._keeping: _Keeping | None = None
 
+    def start(self) -> None:
+        """Start the thread: once others fill the process, a first portion that finds no room for it would stop the writer."""
+        self._thread.submit(int).result()
+
     def save_if_due(self) -> None:
         """Begin to keep what changed if so much was done since the last time that doing it again would be felt."""
         if self._keeping is not None and not self._keeping.future.done():

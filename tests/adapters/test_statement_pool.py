@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,25 @@ def test_where_no_process_can_be_started_the_caller_does_the_work(
     assert look(pool) == look(pool) == [None] * len(LINES)
     assert len(caplog.records) == 1
     pool.close()
+
+
+def test_where_no_thread_can_be_started_the_caller_does_the_work(caplog: pytest.LogCaptureFixture) -> None:
+    """As many threads as may be: the batch was answered as a defect of the registry, and the process stayed for ever."""
+    known, before = children(), threading.stack_size(1 << 46)  # more than there is
+    try:
+        with closing(StatementPool(1, restart_ms=LONG_MS)) as pool:
+            assert look(pool) == [None] * len(LINES)
+            assert pool.pids == []
+    finally:
+        threading.stack_size(before)
+    assert len(caplog.records) == 1
+    assert children() == known
+
+
+def children() -> set[int]:
+    """Return the children of this process, also those that ended and were not waited for."""
+    stats = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat")]
+    return {int(left.split()[0]) for left, _, right in stats if int(right.split()[1]) == os.getpid()}
 
 
 PARENT = """

@@ -223,3 +223,17 @@ def test_what_is_put_back_keeps_its_later_rows(tmp_path: Path, monkeypatch: pyte
     assert load_state(store, size).snapshot_size == size
     assert dump_state(load_state(store, size).state) == dump_state(loaded.state)
     database.close()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_first_portion_needs_no_new_thread(tmp_path: Path) -> None:
+    """The writer stopped where the process had as many threads as it may when the first portion was due."""
+    with open_world(tmp_path, on_disk=True) as world:
+        vouch_often(world, 1)  # whoever takes statements has a thread
+        before = threading.stack_size(1 << 46)  # more than there is
+        try:
+            vouch_often(world, 3)
+            wait_for(lambda: world.registry.store.snapshot_size() == world.size)
+        finally:
+            threading.stack_size(before)
+        assert world.registry.sequencer.is_writable
