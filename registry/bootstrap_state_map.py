@@ -126,9 +126,6 @@ class StateMapRoom:
             except BonafidesError as error:
                 self.failed = error
                 _LOG.critical("the state log has stopped: %s", error)
-            except Exception:  # noqa: BLE001 - readiness tells it
-                self.failed = PublicationStoppedError("that of the state log")
-                _LOG.exception("the state log has stopped")
             return False
 
     def _advance(self) -> bool:
@@ -147,12 +144,19 @@ class StateMapRoom:
 
     def _run(self) -> None:
         rest_s = _LOOK_S
-        while not self._stopping.wait(rest_s):
-            rest_s = self._interval_s if self.advance() else _LOOK_S
-            try:
-                self.publisher.on_idle()
-            except DATABASE_FAILURES:
-                _LOG.exception("the state log's checkpoint has no fresh time; trying again")
+        try:
+            while not self._stopping.wait(rest_s):
+                rest_s = self._interval_s if self.advance() else _LOOK_S
+                self._beat()
+        except BaseException:  # the thread must not end silently: readiness says so
+            self.failed = PublicationStoppedError("that of the state log")
+            raise
+
+    def _beat(self) -> None:
+        try:
+            self.publisher.on_idle()
+        except DATABASE_FAILURES:
+            _LOG.exception("the state log's checkpoint has no fresh time; trying again")
 
     def _published_size(self) -> int:
         try:

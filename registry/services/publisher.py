@@ -189,28 +189,31 @@ class Publisher:
             self._show(SignedHead(size, root, note))
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(_IDLE_S)
-            self._wake.clear()
-            began = time.monotonic()
-            self._try(self._log.guard.look_again)
-            if not self._stopping.is_set() and self.failed is None:
-                self._try(self.run_once)
-            if self.client is not None:
-                # A busy log does not ask its witnesses about every group of entries.
-                self._stopping.wait(max(0.0, self._interval_s - (time.monotonic() - began)))
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(_IDLE_S)
+                self._wake.clear()
+                self._take_turn()
+        except BaseException:  # the thread must not end silently: readiness says so
+            self.failed = PublicationStoppedError()
+            raise
+
+    def _take_turn(self) -> None:
+        began = time.monotonic()
+        self._try(self._log.guard.look_again)
+        if not self._stopping.is_set() and self.failed is None:
+            self._try(self.run_once)
+        if self.client is not None:
+            # A busy log does not ask its witnesses about every group of entries.
+            self._stopping.wait(max(0.0, self._interval_s - (time.monotonic() - began)))
 
     def _try(self, action: Callable[[], object]) -> None:
-        """Do what the thread does; a failure never ends it without readiness saying so."""
         try:
             action()
         except _FATAL:
-            return  # told already
+            return  # told already; readiness says so
         except (*DATABASE_FAILURES, OSError):
             _LOG.exception("a checkpoint could not be published; trying again")
-        except Exception:  # noqa: BLE001 - readiness tells it
-            _LOG.exception("publication has stopped")
-            self.failed = PublicationStoppedError()
 
     def _publish_newest(self) -> bool:
         if self._log.guard.state == "rolled_back":

@@ -119,6 +119,7 @@ def test_a_database_that_refuses_while_witnesses_are_looked_for(tmp_path: Path) 
         assert world.web.get("/readyz").status == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_defect_of_the_publisher_is_told(tmp_path: Path) -> None:
     """What nobody expected ends publication, which readiness says from then on; the stop is not held up by it."""
     with open_world(tmp_path / "data", tiles_dir=tmp_path / "tiles") as world:
