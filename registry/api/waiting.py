@@ -47,6 +47,8 @@ def wait_level(api: ApiState, request: Request) -> str:
     Raises:
         WaitLevelError: ``wait_level_invalid``.
     """
+    if not request.scope["query_string"]:  # as of nearly every write; taking nothing apart is not free
+        return LEVELS[0]
     level = request.query_params.get("wait", LEVELS[0])
     if level not in LEVELS:
         raise WaitLevelError(f"wait is one of {', '.join(LEVELS)}")
