@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,9 @@ from registry.config import Settings, load_settings
 
 def make_app(settings: Settings | None = None) -> FastAPI:
     """Open the registry and return its application; the ASGI lifespan starts and stops it."""
+    # An epoch needs numpy, which must not be read from the disk in a turn of the writer. Where there is no room for another
+    # thread by then, the library below numpy even interrupts the process, which then stops in order as if asked to.
+    import_module("registry.reputation.epoch")
     with without_collector():
         registry = open_registry(settings or load_settings({}))
     settle_interpreter()
