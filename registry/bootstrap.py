@@ -20,6 +20,7 @@ from registry.adapters.didkit_process import DidkitProcess
 from registry.adapters.https_fetcher import HttpsFetcher
 from registry.adapters.key_file import KeyRing
 from registry.adapters.registry_keys import KeysMissingError
+from registry.adapters.statement_pipe import StatementPipe
 from registry.adapters.statement_pool import StatementPool
 from registry.adapters.system_clock import Clock, SystemClock
 from registry.bootstrap_credentials import CredentialRoom, open_credentials
@@ -87,6 +88,7 @@ class Registry:
     agents: AgentService
     events: EventService
     statement_pool: StatementPool
+    statement_pipe: StatementPipe
     decisions: DecisionService
     recorder: DecisionRecorder
     decision_store: DecisionStore
@@ -143,6 +145,7 @@ class Registry:
         """Finish what is queued, keep a snapshot, close the database; a step that fails keeps no other from being done."""
         steps = (
             self.statement_pool.close,
+            self.statement_pipe.close,
             self.shared_changes.stop,
             self.scrubber.stop,
             self.sequencer.stop,
@@ -213,7 +216,7 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
     credential_room = open_credentials(
         settings, state, fetcher=fetcher, resolution=resolution, database=database, clock=clock
     )
-    statement_pool = StatementPool(settings.verify_processes)
+    statement_pool, statement_pipe = _verifiers(settings)
     erasure_room = open_erasure(settings.erasure_keys_dir, sequencer, authority, clock, store, database)
     return Registry(
         settings=settings,
@@ -235,8 +238,10 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
             observations=observations,
             openings=erasure_room.openings,
             pool=statement_pool,
+            pipe=statement_pipe,
         ),
         statement_pool=statement_pool,
+        statement_pipe=statement_pipe,
         decisions=_decisions(sequencer, pack, clock, challenges.at_hand(), observations, credential_room.statuses),
         recorder=DecisionRecorder(DecisionStore(database)),
         decision_store=DecisionStore(database),
@@ -256,6 +261,11 @@ def _open(settings: Settings, clock: Clock, database: Database, pack: PolicyPack
         witnessing=room.witnessing,
         state_map=open_state_map(settings, room, database, clock),
     )
+
+
+def _verifiers(settings: Settings) -> tuple[StatementPool, StatementPipe]:
+    """Make what asks other processes about batches, and about single statements; neither starts one yet."""
+    return StatementPool(settings.verify_processes), StatementPipe(is_wanted=settings.verify_processes > 0)
 
 
 def _shared_changes(database: Database, room: CredentialRoom) -> SharedChanges:

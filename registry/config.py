@@ -51,7 +51,8 @@ class Settings:
         witness_policy: a file that names the witnesses to ask, and the quorum; None asks nobody.
         witness_budget: requests to one witness in a day; None is the limit of this product.
         signer_record: where the log's signer remembers what it signed; None is below data_dir.
-        verify_processes: processes besides this one in which large batches are verified; 0 for none.
+        verify_processes: processes besides this one in which large batches are verified, and one more for single statements;
+            0 for none.
         fetch_overrides: hosts that the fetcher dials elsewhere, past its address rules.
         defaulted: which of ``public_url`` and ``profile`` nobody named: a log that exists keeps its own.
     """

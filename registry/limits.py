@@ -82,6 +82,15 @@ VERIFY_LEAST_LINES: Annotated[
 VERIFY_CHUNK_LINES: Annotated[
     int, Limit("lines", "handed over at a time: every core gets some of a batch, and few hand-overs are needed")
 ] = 125
+VERIFY_LEAST_CALLERS: Annotated[
+    int, Limit("callers", "with a single statement each; of fewer, statements are verified here, where that is quicker")
+] = 3
+VERIFY_WAITING: Annotated[
+    int,
+    Limit(
+        "statements", "single ones that wait for another process; further ones are verified here, so none waits long"
+    ),
+] = 64
 VERIFY_PROCESSES: Annotated[
     int, Limit("processes", "most by default: one verifies about as much as the writer places, a second leaves it idle")
 ] = 2

@@ -1,6 +1,6 @@
-"""The child process in which the statements of batches are parsed and verified, beside the process that writes them.
+"""The child process in which statements are parsed and verified, beside the process that writes them.
 
-Started by ``statement_pool.py``. A request is eight bytes of length (big-endian) and a marshalled ``(lines, origin,
+Started by ``statement_pool.py`` for batches, for single ones by ``statement_pipe.py``. A request is eight bytes of length (big-endian) and a marshalled ``(lines, origin,
 now_ms)``; the answer, in the order of requests, another such frame with what `pack_lines` returns. Ends at the end of its
 input, which is also the end of its parent, whatever it is doing then.
 """
@@ -47,9 +47,14 @@ def write_frame(target: IO[bytes], message: Any) -> None:
     Raises:
         OSError: nobody reads any more.
     """
-    data = marshal.dumps(message)
-    target.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+    target.write(frame_of(message))
     target.flush()
+
+
+def frame_of(message: Any) -> bytes:
+    """Return the frame of one message of plain values."""
+    data = marshal.dumps(message)
+    return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
 
 def read_frame(source: IO[bytes]) -> bytes | None:

@@ -12,6 +12,7 @@ import logging
 import marshal
 import os
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,16 @@ Packed: TypeAlias = list[PackedStatement | None]
 _LOG = logging.getLogger(__name__)
 # The code of this very process, wherever it was found; the child's folder is another one.
 _START: Final = "import sys; sys.path[:] = sys.argv[1:]; from registry.adapters.statement_child import main; main()"
+
+
+def start_statement_child() -> subprocess.Popen[bytes]:
+    """Start a process that verifies statements; `statement_child` says how it is asked.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 - an empty one is the current folder
+    return start_child([sys.executable, "-I", "-c", _START, *path])
 
 
 class StatementPool:
@@ -114,8 +125,7 @@ class _Worker:
     """
 
     def __init__(self) -> None:
-        path = [os.path.abspath(folder) for folder in sys.path]  # noqa: PTH100 - an empty one is the current folder
-        self._process = start_child([sys.executable, "-I", "-c", _START, *path])
+        self._process = start_statement_child()
         self._requests: queue.SimpleQueue[tuple[tuple[bytes, ...], str, int | None] | None] = queue.SimpleQueue()
         self._asked: deque[tuple[Future[Packed], int]] = deque()
         self._lock = threading.Lock()

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from did_methods.codec import base64url_decode, base64url_encode, parse_json
+from did_methods.codec import base64url_decode, base64url_encode, parse_json, parse_json_object
 from registry.api.problems import MediaTypeError, problem_object
 from registry.api.state import ApiState, state_of
 from registry.api.waiting import wait_level, waited
-from registry.api.wire import json_response, read_body, read_json
+from registry.api.wire import json_response, read_body, read_json_body
 from registry.errors import LimitError, NotFoundError
-from registry.limits import BATCH_BODY_BYTES, BATCH_LINES, EVENT_BODY_BYTES
+from registry.limits import BATCH_BODY_BYTES, BATCH_LINES, EVENT_BODY_BYTES, VERIFY_LEAST_CALLERS
 from registry.log.entry import LEAF_DEPTH
 from registry.services.submission import Accepted
 
@@ -42,19 +42,28 @@ async def post_event(request: Request) -> Response:
     """Log one signed statement; answers when it is durable, or has come as far as ``wait`` says."""
     api = state_of(request)
     level = wait_level(api, request)
-    body = await read_json(request, max_bytes=EVENT_BODY_BYTES)
+    data = await read_json_body(request, max_bytes=EVENT_BODY_BYTES)
     check_writer(api, request)
-    accepted = await _logged(api, body)
+    api.writing += 1
+    try:
+        accepted = await _logged(api, data)
+    finally:
+        api.writing -= 1
     acceptance = api.registry.events.acceptance([accepted])
     more, reached = await waited(api, level, [accepted])
     status = 202 if not reached else 200 if accepted.repeated else 201
     return json_response({"acceptance": acceptance, **more} | api.profile, status)
 
 
-async def _logged(api: ApiState, body: dict[str, Any]) -> Accepted:
-    handed_in = api.registry.events.hand_in(body)
+async def _logged(api: ApiState, data: bytes) -> Accepted:
+    events = api.registry.events
+    verified = await events.verify_apart(data) if api.writing >= VERIFY_LEAST_CALLERS else None
+    handed_in = None if verified is None else events.hand_in_verified(verified)
     if handed_in is None:
-        return await run_in_threadpool(api.registry.events.submit, body)
+        body = parse_json_object(data, max_bytes=EVENT_BODY_BYTES)
+        handed_in = events.hand_in(body)
+    if handed_in is None:
+        return await run_in_threadpool(events.submit, body)
     (outcome,) = await asyncio.wrap_future(handed_in)
     assert isinstance(outcome, Accepted)
     return outcome

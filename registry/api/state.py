@@ -65,6 +65,7 @@ class ApiState:
         streams: counts the open streams of the log.
         closing: whether the server stops, so that streams end.
         waiting: requests that wait for a checkpoint now; counted on the event loop.
+        writing: requests with a single statement that are not answered yet; likewise.
     """
 
     registry: Registry
@@ -88,6 +89,7 @@ class ApiState:
 
     verification_workers: Workers = field(default_factory=_verification_workers)
     waiting: int = 0
+    writing: int = 0
     streams: Streams = field(default_factory=Streams)
     closing: bool = False
 

@@ -55,10 +55,20 @@ async def read_json(request: Request, *, max_bytes: int) -> dict[str, Any]:
         MediaTypeError: ``media_type_unsupported``.
         BonafidesError: ``body_too_large`` and the codec's codes.
     """
+    return parse_json_object(await read_json_body(request, max_bytes=max_bytes), max_bytes=max_bytes)
+
+
+async def read_json_body(request: Request, *, max_bytes: int) -> bytes:
+    """Read what is sent as JSON, whatever it is.
+
+    Raises:
+        MediaTypeError: ``media_type_unsupported``.
+        BonafidesError: ``body_too_large``, ``body_too_slow``, ``body_incomplete``.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise MediaTypeError("send application/json")
-    return parse_json_object(await read_body(request, max_bytes=max_bytes), max_bytes=max_bytes)
+    return await read_body(request, max_bytes=max_bytes)
 
 
 def did_in_path(request: Request, *, prefix: str, suffix: str = "") -> str:

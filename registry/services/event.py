@@ -1,8 +1,8 @@
 """Evidence comes in: one signed statement or a batch of them, each answered with its place in the log.
 
 Signatures are verified here, on the caller's thread, under the keys active now; the sequencer checks again that those
-keys still stand when the statement gets its place. Of a large batch other processes verify what they can, which is most of
-it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known
+keys still stand when the statement gets its place. Of a large batch, and of what comes over HTTP while others wait, other
+processes verify what they can, which is most of it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known
 yet (it may be registered earlier in the same batch) is verified by the sequencer in its turn.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from did_methods.codec import parse_json_object
 from did_methods.errors import BonafidesError
+from registry.adapters.statement_pipe import StatementPipe
 from registry.adapters.statement_pool import StatementPool
 from registry.adapters.system_clock import Clock
 from registry.credentials.commitments import Disclosure, verify_openings
@@ -63,6 +64,7 @@ class EventService:
         observations: ObservationService,
         openings: Openings,
         pool: StatementPool,
+        pipe: StatementPipe,
     ) -> None:
         self._sequencer = sequencer
         self._state: LogState = sequencer.state
@@ -72,6 +74,7 @@ class EventService:
         self._observations = observations
         self._openings = openings
         self._pool = pool
+        self._pipe = pipe
         # Threads that verify batches at once only take the interpreter from one another and from the writer.
         self._batch_mutex = threading.Lock()
 
@@ -95,6 +98,22 @@ class EventService:
         (outcome,) = self._sequencer.submit(submission).result()
         assert isinstance(outcome, Accepted)
         return outcome
+
+    async def verify_apart(self, line: bytes) -> VerifiedStatement | None:
+        """Have one statement verified by another process; None where that has to be done here.
+
+        Args:
+            line: a signed statement as it came.
+        """
+        origin, now_ms = self._judged_by()
+        packed = await self._pipe.verify(line, origin=origin, now_ms=now_ms)
+        return None if packed is None else unpack_statement(packed)
+
+    def hand_in_verified(self, verified: VerifiedStatement) -> Future[list[Outcome]] | None:
+        """Queue what `verify_apart` gave, as `hand_in` does; None for a statement that is known."""
+        if verified.statement.event_id in self._state.tables.events:
+            return None
+        return self._sequencer.submit(Submission([verified]))
 
     def hand_in(self, body: dict[str, Any]) -> Future[list[Outcome]] | None:
         """Queue one statement for which nothing has to be waited for, as `submit` does; else take nothing.
@@ -130,8 +149,8 @@ class EventService:
             OverloadedError: ``overloaded``; nothing was taken.
             BonafidesError: what forbids writing now.
         """
-        genesis, now_ms = self._state.head.genesis, None if self._is_replay else self._clock.now_ms()
-        verified = self._pool.verify(lines, origin=genesis.origin if genesis else "", now_ms=now_ms)
+        origin, now_ms = self._judged_by()
+        verified = self._pool.verify(lines, origin=origin, now_ms=now_ms)
         told: list[Told] = []
         with self._batch_mutex:
             prepared = [
@@ -153,6 +172,11 @@ class EventService:
             return [one for one in prepared if isinstance(one, BonafidesError)]
         placed = iter(self._sequencer.submit(Submission(waiting, openings=openings, together=False)).result())
         return [one if isinstance(one, BonafidesError) else next(placed) for one in prepared]
+
+    def _judged_by(self) -> tuple[str, int | None]:
+        """Return the log's origin, and log time; None in a replay registry, where each statement says its own."""
+        genesis = self._state.head.genesis
+        return genesis.origin if genesis else "", None if self._is_replay else self._clock.now_ms()
 
     def _unpack(self, packed: PackedStatement) -> Statement | VerifiedStatement:
         verified = unpack_statement(packed)
