@@ -8,6 +8,7 @@ Spec: specs/transparency-log.md "Signing"
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from registry.log.merkle import HASH_BYTES, MAX_TREE_SIZE
 FORMAT = "bonafides/signer-record/1"
 _MEMBERS = {"format", "origin", "size", "rootHash", "frozen", "successor"}
 _MAX_BYTES = 4_096
+_FOR_A_WHILE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What says nothing of the file: whoever opens many connections must not close a log for as long as its process lives."""
 
 
 class SignerRecordError(DependencyError):
@@ -57,6 +60,7 @@ class SignerRecord(Protocol):
 
         Raises:
             SignerRecordError: ``signer_record_unreadable``.
+            OSError: it cannot be looked at now, for want of memory or descriptors; trying again is right.
         """
         ...
 
@@ -98,6 +102,8 @@ class FileSignerRecord:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno in _FOR_A_WHILE:
+                raise
             raise SignerRecordError(f"{self._path}: {error.strerror}") from error
         try:
             found = parse_json_object(data, max_bytes=_MAX_BYTES)

@@ -132,7 +132,7 @@ class CheckpointSigner:
             LogRolledBackError: ``log_rolled_back``, the stored tree does not extend what was recorded or signed.
             SignedTwiceError: ``checkpoint_fork``.
             SignerRecordError: ``signer_record_unreadable``.
-            OSError: the record cannot be written; nothing was signed.
+            OSError: the record cannot be written, or not be read now; nothing was signed.
         """
         with self._alone():
             size, root_hash = self._store.head()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -110,3 +111,17 @@ def test_a_record_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(SignerRecordError):
         record(tmp_path).load()
+
+
+def test_want_of_descriptors_says_nothing_of_a_record(tmp_path: Path) -> None:
+    """As many open files as may be, of which strangers' connections are most: it is no damaged record, and passes."""
+    made = record(tmp_path)
+    made.save(HEAD)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            made.load()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert made.load() == HEAD
