@@ -102,6 +102,14 @@ class VerifiedStatement:
     created_ms: int
 
 
+def is_credential(document: dict[str, Any]) -> bool:
+    """Say whether `parse_statement` takes a document for a credential, which costs little to parse: its members are known."""
+    if document.keys() >= _DID_ENTRY_KEYS or document.keys() == _DID_WITNESS_KEYS:
+        return False
+    types = document.get("type")
+    return isinstance(types, list) and "VerifiableCredential" in types and "VerifiablePresentation" not in types
+
+
 def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) -> Statement:
     """Parse a document into the statement that it is.
 

@@ -32,6 +32,7 @@ from registry.history.statement import (
     Statement,
     VerifiedStatement,
     claimed_time_ms,
+    is_credential,
     parse_statement,
     verify_statement,
 )
@@ -127,7 +128,8 @@ class EventService:
         Raises:
             BonafidesError: as `submit`.
         """
-        if "event" in body and "proof" not in body:
+        # Whatever else a stranger sends may take a hundred times as long to be parsed, and an event loop does nothing beside.
+        if not is_credential(body) or ("event" in body and "proof" not in body):
             return None
         statement = parse_statement(body)
         if not isinstance(statement, CredentialStatement) or statement.event_id in self._state.tables.events:
