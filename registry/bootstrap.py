@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -132,7 +133,8 @@ class Registry:
         self.witnessing.publisher.start()
         self.state_map.start()
         self.scrubber.start()
-        self.signing = Ticker("signer", _retried(self.log.sign_if_due), every_s=TICK_S, on_failure=self.sequencer.fail)
+        sign = _retried(partial(self._unless_failed, self.log.sign_if_due))
+        self.signing = Ticker("signer", sign, every_s=TICK_S, on_failure=self.sequencer.fail)
         self.signing.start()
         self.sequencer.start(
             self._epoch_if_due,
@@ -150,7 +152,7 @@ class Registry:
             self.scrubber.stop,
             self.sequencer.stop,
             *(() if self.signing is None else (self.signing.stop,)),
-            self.log.sign_if_grown,
+            partial(self._unless_failed, self.log.sign_if_grown),
             self.witnessing.publisher.stop,
             self.state_map.stop,
             self.recorder.stop,
@@ -163,6 +165,11 @@ class Registry:
         with ExitStack() as stack:
             for step in reversed(steps):
                 stack.callback(step)
+
+    def _unless_failed(self, sign: Callable[[], None]) -> None:
+        """Sign, unless the writer found something wrong: what the database holds then is looked at by the next start first."""
+        if not self.sequencer.has_failed:
+            sign()
 
     def _sign_if_due(self) -> None:
         if self.signing is not None and self.log.is_due:

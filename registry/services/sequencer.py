@@ -175,6 +175,11 @@ class Sequencer:
         return self._failed is None and self._thread is not None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether it stopped because something is wrong, such as a log that is not as this process left it."""
+        return self._failed is not None
+
+    @property
     def waiting(self) -> int:
         """Statements that wait for their place."""
         return self._waiting

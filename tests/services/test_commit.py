@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from registry.services.submission import SequencerStoppedError, Submission
+from registry.storage.engine import open_database
 from registry.storage.log import HeadMovedError, LogStore
 from tests.support.actor import Actor
-from tests.support.registry import World, nothing_signed
+from tests.support.registry import World, nothing_signed, open_world
 
 
 @pytest.fixture
@@ -129,6 +131,34 @@ def test_a_foreign_writer_stops_this_one(
     assert world.web.get("/readyz").code == "log_not_writable"
     assert world.fingerprint() == before
     assert world.reason(alice.request("read")) == "trust_ok"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nothing_is_signed_once_the_writer_has_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that is not the one that was left is no head to sign, neither then nor at the stop."""
+
+    def append(*_arguments: Any, **_named: Any) -> None:
+        monkeypatch.setattr(LogStore, "head", lambda _self: (99, b"x" * 32))
+        raise HeadMovedError
+
+    with open_world(tmp_path, on_disk=True) as world:
+        registry, alice = world.registry, world.agent("alice")
+        with nothing_signed(registry):
+            assert world.submit(world.operator.vouch(alice.did)).status == 201
+            monkeypatch.setattr(LogStore, "append", append)
+            assert world.submit(alice.passport()).code == "log_head_moved"
+            registry.sequencer._thread.join(10)  # type: ignore[union-attr]
+            monkeypatch.undo()
+        signed = registry.log.signed_head.size
+        assert signed < world.size
+        assert registry.signing is not None
+        registry.signing._action()
+        assert registry.log.signed_head.size == signed
+    database = open_database(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
+    newest = LogStore(database).newest_signed()
+    database.close()
+    assert newest is not None
+    assert newest[0] == signed
 
 
 def test_nobody_waits_for_a_writer_that_stopped(world: World, pair: tuple[Actor, Actor]) -> None:
