@@ -32,6 +32,8 @@ _PARTY_MEMBERS: Final = 5  # count, did, prevIndex, prevLeafHash, roles
 _ROLES: Final = (["signer"], ["subject"], ["signer", "subject"])
 _HASH_CHARS: Final = 43
 _MOST_SHAPES: Final = 16
+_MOST_COMMAS: Final = 128
+"""Of a leaf whose shape is learned: that takes longer, the more there is, and a hostile log may have a new one each time."""
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -206,6 +208,6 @@ class _Shapes:
     def learn(self, leaf: str) -> None:
         """Take the shape of a leaf that was parsed, if another one had as many names and texts."""
         quotes = leaf.count('"')
-        if quotes in self._quotes and len(self._patterns) < _MOST_SHAPES:
+        if quotes in self._quotes and len(self._patterns) < _MOST_SHAPES and leaf.count(",") <= _MOST_COMMAS:
             self._patterns.append(shape_pattern(shape_of(leaf)))
         self._quotes.add(quotes)

@@ -379,6 +379,14 @@ def test_more_shapes_than_are_kept(vouches: tuple[int, list[bytes]], monkeypatch
     assert _agree(known, some).findings == []
 
 
+def test_no_shape_is_made_of_a_leaf_of_many_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile log of such leaves, each of another shape, took an auditor eighty times as long as to parse them."""
+    monkeypatch.setattr(stretch, "shape_of", lambda _leaf: pytest.fail("it was made"))
+    shapes = stretch._Shapes()
+    for _ in range(LEARNED):
+        shapes.learn(f"[{','.join(['1'] * 1_000)}]")
+
+
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_entries_are_hashed_as_leaves(entries: list[bytes]) -> None:
     """Many at once give what each gives by itself."""
