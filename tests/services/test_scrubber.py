@@ -39,13 +39,15 @@ def test_a_sound_log_is_read_again_and_again(size: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("what", ["data", "hash", "row", "head"])
+@pytest.mark.parametrize("what", ["data", "text", "hash", "row", "head"])
 def test_the_first_damage_is_told(what: str) -> None:
-    """Bytes of an entry, its stored hash, a row that is gone, another root in the head."""
+    """Bytes of an entry, a text in their place, its stored hash, a row that is gone, another root in the head."""
     database, _, scrubber = scrubbed(600)
     with database.write() as connection:
         if what == "data":
             connection.execute(ENTRY.update().where(ENTRY.c.seq == 300).values(data=b"other"))
+        elif what == "text":
+            connection.exec_driver_sql("UPDATE entry SET data = 'text' WHERE seq = 300")
         elif what == "hash":
             connection.execute(ENTRY.update().where(ENTRY.c.seq == 300).values(leaf_hash=bytes(32)))
         elif what == "row":
