@@ -123,11 +123,10 @@ class DoorMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-        echoed = request_id is not None and _REQUEST_ID.fullmatch(request_id) is not None
+        request_id = _request_id(scope)
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
-            if echoed and message["type"] == "http.response.start":
+            if request_id and message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
@@ -144,6 +143,12 @@ class DoorMiddleware:
         if scope["method"] == "HEAD":  # the routes know GET only; the server sends no body to a HEAD
             scope = {**scope, "method": "GET", "is_head": True}
         await self._app(scope, receive, send_with_id)
+
+
+def _request_id(scope: Scope) -> bytes:
+    """Return what the caller calls this request, to be echoed; empty where it gives no name or one that is not echoed."""
+    request_id: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else b""
 
 
 async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,4 +184,7 @@ async def _handle_http(request: Request, error: Exception) -> Response:
 
 async def _handle_bug(request: Request, _error: Exception) -> Response:
     """Answer 500 with a code and nothing else; the server's log has the traceback."""
-    return await _handle_error(request, BonafidesError("this is a defect of the registry; its log says more"))
+    answer = await _handle_error(request, BonafidesError("this is a defect of the registry; its log says more"))
+    if request_id := _request_id(request.scope):  # this answer goes past the middleware
+        answer.headers["x-request-id"] = request_id.decode("ascii")
+    return answer

@@ -162,10 +162,10 @@ def test_a_defect_behind_a_busy_door_is_told_by_a_code(reading: World, monkeypat
     monkeypatch.setattr(app, "BUSY_DOORS", {door: defective})
     with serve(reading.app) as base:
         for _ in range(2):  # the server closes the connection of the first
-            answer = httpx.request(
-                door[0], base + door[1], content=b"{}", headers={"host": "localhost"}, trust_env=False
-            )
+            headers = {"host": "localhost", "x-request-id": "id-3"}
+            answer = httpx.request(door[0], base + door[1], content=b"{}", headers=headers, trust_env=False)
             assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+            assert answer.headers.get_list("x-request-id") == ["id-3"]
 
 
 def _example(route: APIRoute) -> str:

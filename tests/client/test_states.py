@@ -116,6 +116,9 @@ def test_a_state_log_that_was_rolled_back_or_split(live: Live) -> None:
     alice = live.agent()
     publish_state(live.world)
     log = live.world.registry.state_map.log
+    if log.published_head.size < 2:  # the only test that has used this registry: there is but one tree of no leaves
+        live.agent()
+        publish_state(live.world)
     head, signer = log.published_head, log.signer.note_signer
     larger = sign_checkpoint(Checkpoint(signer.name, head.size + 1, bytes(32)), signer.signing_key)
     with pytest.raises(StateOldError):
