@@ -9,7 +9,7 @@ from importlib import import_module
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from registry.adapters.collector import settle_interpreter, without_collector
+from registry.adapters.interpreter import settle_interpreter, without_collector
 from registry.api.app import create_app
 from registry.bootstrap import open_registry
 from registry.config import Settings, load_settings

@@ -23,7 +23,7 @@ def main() -> int:
     from bench_cpu import cpu_s
 
     from registry.adapters.audit_pool import AuditPool
-    from registry.adapters.collector import without_collector
+    from registry.adapters.interpreter import without_collector
     from registry.client.log_reader import LogReader
     from registry.client.tile_folder import open_source
     from registry.services.audit import AuditPlan, RegistryAudit

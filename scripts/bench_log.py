@@ -48,7 +48,7 @@ from nacl.signing import VerifyKey  # noqa: E402
 from did_methods.canonical import canonicalize  # noqa: E402
 from did_methods.codec import multibase_decode  # noqa: E402
 from did_methods.keys import parse_public_key  # noqa: E402
-from registry.adapters.collector import settle_interpreter  # noqa: E402
+from registry.adapters.interpreter import settle_interpreter  # noqa: E402
 from registry.bootstrap import open_registry  # noqa: E402
 from registry.config import load_settings  # noqa: E402
 from registry.log.merkle import RightEdge, leaf_hash  # noqa: E402

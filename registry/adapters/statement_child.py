@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import IO, Any, Final
 
-from registry.adapters.collector import settle_interpreter
+from registry.adapters.interpreter import settle_interpreter
 from registry.history.packed_statement import pack_lines
 
 LENGTH_BYTES: Final = 8

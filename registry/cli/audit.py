@@ -281,7 +281,7 @@ def _instant(text: str | None) -> int | None:
 
 def _run(output: Output, chosen: Chosen) -> AuditReport:
     from registry.adapters.audit_pool import AuditPool
-    from registry.adapters.collector import without_collector
+    from registry.adapters.interpreter import without_collector
     from registry.adapters.system_clock import SystemClock
     from registry.cli.audit_memory import open_memory
     from registry.client.log_reader import LogReader

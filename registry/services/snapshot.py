@@ -15,7 +15,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from registry.adapters.collector import without_collector
+from registry.adapters.interpreter import without_collector
 from registry.adapters.pace import Pace
 from registry.errors import ParseError
 from registry.history.replay import replay_leaf
