@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +18,9 @@ PUBLIC_URL = "https://registry.localhost:8000"
 # Half of a start is loading the server's code, and how a life ends has nothing to do with that: it is loaded once, by a
 # process without threads or open files, and every life begins as a fork of it.
 LOADED = multiprocessing.get_context("forkserver")
+# One process for batches, and one for single statements: however many cores there are.
+VERIFIERS, WITH_VERIFIERS = 2, 'import os; os.environ["BONAFIDES_VERIFY_PROCESSES"] = "1"'
+_FIRST_WORDS = 4_096  # bytes, and more than a process says before it is asked about a statement
 LOADED.set_forkserver_preload(["pytest", "registry.asgi", "uvicorn", "tests.crash.process"])
 
 
@@ -99,6 +103,15 @@ class ServerProcess:
         assert self._process.pid is not None
         return self._process.pid
 
+    def wait_for_verifiers(self) -> list[int]:
+        """Wait until those that verify statements have answered for some of them; return these processes."""
+        end = time.monotonic() + 60
+        while len(asked := [pid for pid in _children(self.pid) if _said(pid) > _FIRST_WORDS]) < VERIFIERS:
+            assert self.is_running, "it ended by itself"
+            assert time.monotonic() < end, "no other process is asked"
+            time.sleep(0.02)
+        return asked
+
     def wait_until_dead(self, seconds: float) -> bool:
         """Wait for its end, at most so long; say whether it came."""
         self._process.join(seconds)
@@ -112,8 +125,26 @@ class ServerProcess:
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def terminate(self) -> int:
+        """Ask it to end, and wait until it has; return its exit code."""
+        os.kill(self.pid, signal.SIGTERM)
+        self.told += self._rest()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
     def kill(self) -> None:
         """End it as a crash does: no handler runs, nothing is flushed; `told` has what it wrote meanwhile."""
         self._process.kill()
         self.told += self._rest()
         assert self._process.exitcode == -signal.SIGKILL
+
+
+def _children(parent: int) -> list[int]:
+    stats = [path.read_text().rpartition(")") for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [int(left.split()[0]) for left, _, right in stats if int(right.split()[1]) == parent]
+
+
+def _said(pid: int) -> int:
+    """Return how many bytes a process has written."""
+    told = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(told["wchar"])

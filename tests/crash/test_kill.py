@@ -30,14 +30,16 @@ from registry.client.offline import Trust, verify_file
 from registry.log.note import parse_note_key
 from registry.log.witness import claimed_checkpoint
 from registry.log.witness_policy import parse_policy
+from tests.adapters.test_statement_pool import wait_until_gone
 from tests.crash.checker import Checker
-from tests.crash.load import Load
-from tests.crash.process import ServerProcess, settings_of
+from tests.crash.load import FEW, MANY, Load
+from tests.crash.process import WITH_VERIFIERS, ServerProcess, settings_of
 from tests.support.actor import Actor
 from tests.support.publication import wait_for
 from tests.support.witnesses import StrictWitness, made_up_witness
 
 SEED = 2026
+SEVERAL = ("single", "single", "single", "single", "single", "batch")
 ROUNDS = (("single", "batch", "reader"), ("batch", "epoch"), ("single", "epoch", "epoch"), ("batch", "batch", "reader"))
 
 
@@ -54,14 +56,20 @@ def _kill_under_load(
     *,
     kills: int,
     agents: int,
+    apart: int = 0,
     options: Sequence[str] = (),
     look: Callable[[Checker], None] = lambda _: None,
 ) -> tuple[Checker, Load]:
-    """Kill and restart a registry so often; everything is checked after each kill, and `look` looks too."""
+    """Kill and restart a registry so often; everything is checked after each kill, and `look` looks too.
+
+    In so many of its lives (`apart`) other processes verify statements when it is killed, and none of them outlives it.
+    """
     draw = random.Random(SEED)
     checker, load = Checker(), Load()
     for turn in range(kills):
-        server = ServerProcess(data, options=options)
+        is_apart = turn < apart
+        server = ServerProcess(data, options=options, prelude=WITH_VERIFIERS if is_apart else "")
+        verifiers: list[int] = []
         try:
             url = server.wait_until_serving()
             wait_for(partial(_has_checkpoint, url))
@@ -69,7 +77,14 @@ def _kill_under_load(
                 load.prepare(url, _operator(data, _origin_of(url)), agents=agents)
             load.send_again(url)
             kinds, seconds = ROUNDS[turn % len(ROUNDS)], draw.uniform(0.0, 0.4)
-            load.run(url, kinds=kinds, seconds=seconds, warm=turn % 5 > 0, crash=server.kill)
+            if is_apart:
+                load.lines = MANY
+                load.run(
+                    url, kinds=SEVERAL, seconds=0.0, warm=True, crash=partial(_kill_at_work, server, seconds, verifiers)
+                )
+                load.lines = FEW
+            else:
+                load.run(url, kinds=kinds, seconds=seconds, warm=turn % 5 > 0, crash=server.kill)
             load.interrupted += bool(load.unanswered)
         finally:
             if server.is_running:
@@ -77,7 +92,15 @@ def _kill_under_load(
         assert not load.failures, load.failures[:3]
         checker.check(data, load)
         look(checker)
+        for pid in verifiers:
+            wait_until_gone(pid)
     return checker, load
+
+
+def _kill_at_work(server: ServerProcess, seconds: float, verifiers: list[int]) -> None:
+    verifiers += server.wait_for_verifiers()
+    time.sleep(seconds)
+    server.kill()
 
 
 def _origin_of(url: str) -> str:
@@ -109,14 +132,14 @@ def _check_at_the_end(
 
 def test_ten_kills_under_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """10 kills among single events, batches, epochs and snapshots lose nothing that was acknowledged."""
-    checker, load = _kill_under_load(tmp_path / "data", kills=10, agents=12)
+    checker, load = _kill_under_load(tmp_path / "data", kills=10, agents=12, apart=3)
     _check_at_the_end(tmp_path / "data", checker, load, capsys)
 
 
 @pytest.mark.full
 def test_two_hundred_kills_under_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """200 kills among single events, batches, epochs and snapshots lose nothing that was acknowledged."""
-    checker, load = _kill_under_load(tmp_path / "data", kills=200, agents=100)
+    checker, load = _kill_under_load(tmp_path / "data", kills=200, agents=100, apart=8)
     _check_at_the_end(tmp_path / "data", checker, load, capsys)
 
 

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from registry.cli.main import run
+from tests.adapters.test_statement_pool import wait_until_gone
 from tests.crash.checker import Checker
 from tests.crash.injection import injected, why_no_strace
-from tests.crash.load import Load
-from tests.crash.process import ServerProcess
-from tests.crash.test_kill import _operator, _origin_of
+from tests.crash.load import MANY, Load
+from tests.crash.process import WITH_VERIFIERS, ServerProcess
+from tests.crash.test_kill import SEVERAL, _operator, _origin_of
 
 WAL, DATABASE = "registry.sqlite3-wal", "registry.sqlite3"
 # Where a fault is put: system calls, and the file that they are about (None: any, so tiles, checkpoint and record).
@@ -52,20 +55,27 @@ class Lives:
         """The published log."""
         return self.folder / "tiles"
 
-    def live(self, calls: str, name: str | None, fault: str, nth: int) -> None:
-        """Start it, let the fault meet writers and readers, kill it if it still lives, and check everything."""
+    def live(self, calls: str, name: str | None, fault: str, nth: int, *, apart: bool = False) -> None:
+        """Start it, let the fault meet writers and readers, kill it if it still lives, and check everything.
+
+        Where statements are verified apart, the fault comes when other processes are at work for the registry; they are
+        not there when strace attaches to its threads, so none of them is hit itself.
+        """
         data = self.folder / "data"
-        server = ServerProcess(data, options=["--tiles", str(self.tiles)])
+        server = ServerProcess(data, options=["--tiles", str(self.tiles)], prelude=WITH_VERIFIERS if apart else "")
         try:
             url = server.wait_until_serving()
             if not self.load.actors:
                 self.load.prepare(url, _operator(data, _origin_of(url)), agents=6)
             self.load.send_again(url)
             path = None if name is None else data / name
-            with injected(server.pid, calls, fault, nth=nth, path=path):
-                self.load.run(
-                    url, kinds=KINDS, seconds=0.0, warm=False, crash=self._end(server, 5.0 if "KILL" in fault else 1.0)
-                )
+            inject = partial(injected, server.pid, calls, fault, nth=nth, path=path)
+            end = self._end(server, 5.0 if "KILL" in fault else 1.0)
+            if apart:
+                self._meet_verifiers(server, url, inject, end)
+            else:
+                with inject():
+                    self.load.run(url, kinds=KINDS, seconds=0.0, warm=False, crash=end)
         finally:
             server.kill()  # also one that is dead already: its pipes are closed
         # What a failed write left unanswered, or answered with a refusal that says so, may be sent again.
@@ -75,6 +85,25 @@ class Lives:
         self.checker.check(data, self.load)
         if (self.tiles / "checkpoint").exists():
             assert run(["audit", str(self.tiles), "--json"]) == 0, "the published folder does not verify by itself"
+
+    def _meet_verifiers(
+        self,
+        server: ServerProcess,
+        url: str,
+        inject: Callable[[], AbstractContextManager[None]],
+        end: Callable[[], None],
+    ) -> None:
+        def crash() -> None:
+            verifiers.extend(server.wait_for_verifiers())
+            with inject():
+                end()
+
+        verifiers: list[int] = []
+        self.load.lines = MANY
+        self.load.run(url, kinds=SEVERAL, seconds=0.0, warm=True, crash=crash)
+        server.kill()
+        for pid in verifiers:
+            wait_until_gone(pid)
 
     def _end(self, server: ServerProcess, seconds: float) -> Callable[[], None]:
         def end() -> None:
@@ -119,10 +148,10 @@ def test_kills_at_every_call(lives: Lives) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("error", "turns"), [("EIO", (1, 4)), ("ENOSPC", (2,))])
-def test_calls_that_fail(lives: Lives, error: str, turns: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("error", "turns", "apart"), [("EIO", (1, 4), False), ("ENOSPC", (2,), True)])
+def test_calls_that_fail(lives: Lives, error: str, turns: tuple[int, ...], *, apart: bool) -> None:
     """A disk that fails at a write or sync, or is full: refused or acknowledged, never acknowledged and lost."""
     for calls, name in PLACES[:-1]:
         for nth in turns:
-            lives.live(calls, name, f"error={error}", nth)
+            lives.live(calls, name, f"error={error}", nth, apart=apart)
     assert len(lives.load.acknowledged) > 25
