@@ -143,11 +143,15 @@ class Registry:
             _retried(self.erasure_room.erasure.carry_out_if_due),
         )
 
+    def verify_here(self) -> None:
+        """End the processes that verify statements: what they have, and what comes later, is verified by this one."""
+        self.statement_pool.close()
+        self.statement_pipe.close()
+
     def stop(self) -> None:
         """Finish what is queued, keep a snapshot, close the database; a step that fails keeps no other from being done."""
         steps = (
-            self.statement_pool.close,
-            self.statement_pipe.close,
+            self.verify_here,
             self.shared_changes.stop,
             self.scrubber.stop,
             self.sequencer.stop,

@@ -239,6 +239,7 @@ def _run(app: Any, listener: socket.socket, settings: Any, announce: Callable[[]
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.api.closing = True  # streams would end only with the time that is given to requests
+            app.state.api.registry.verify_here()  # one that waits for a process that hangs would outlast that time
             await super().shutdown(sockets=sockets)
 
     config = uvicorn.Config(
