@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import marshal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from registry.adapters.statement_child import LENGTH_BYTES, frame_of
+from registry.adapters.statement_child import FIRST_REQUEST, LENGTH_BYTES, UnfitAnswerError, frame_of, read_answer
 from registry.adapters.statement_pool import start_statement_child
 from registry.history.packed_statement import PackedStatement
 from registry.limits import VERIFY_ANSWER_MS, VERIFY_RESTART_MS, VERIFY_WAITING
@@ -101,14 +100,13 @@ class StatementPipe:
             process = await loop.run_in_executor(None, start_statement_child)
             self._child = child = _Child(process, loop, self._restart_s, self._answer_s)
             await child.connect()
-            if self._closed:  # meanwhile
-                child.end(is_wanted=True)
         except (OSError, RuntimeError) as error:  # or there are as many threads as may be
             _LOG.warning("no process to verify statements could be started: %s", error)
-            if self._child is not None:
-                self._child.end(is_wanted=True)
         finally:
             self._starting = None
+            # Closed, or given up with the loop, while it was being started.
+            if self._child is not None and (self._closed or not self._child.is_connected):
+                self._child.end(is_wanted=True)
 
 
 class _Child(asyncio.Protocol):
@@ -139,6 +137,11 @@ class _Child(asyncio.Protocol):
         return self._process.pid
 
     @property
+    def is_connected(self) -> bool:
+        """Whether it can be asked."""
+        return self._requests is not None and self._answers is not None
+
+    @property
     def waiting(self) -> int:
         """How many statements it has not answered."""
         return len(self._waiting) + sum(map(len, self._asked))
@@ -148,7 +151,7 @@ class _Child(asyncio.Protocol):
         self._requests, _ = await self.loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
         self._answers, _ = await self.loop.connect_read_pipe(lambda: self, self._process.stdout)
         if not self.has_ended:
-            self.ask(b"", "", None)
+            self._write(FIRST_REQUEST, [])
 
     def ask(self, line: bytes, origin: str, now_ms: int | None) -> Answer:
         """Ask about a statement; the answer never fails."""
@@ -171,14 +174,14 @@ class _Child(asyncio.Protocol):
         self._process.kill()
         code = self._process.wait()
         self._rest()
-        if not self.loop.is_running():  # it has ended, and nobody waits on it
-            for file in (self._process.stdin, self._process.stdout):
-                if file is not None:
-                    file.close()
-            return
-        for pipe in (self._requests, self._answers):
-            if pipe is not None:
+        is_running = self.loop.is_running()  # else it has ended, and nobody waits on it
+        for pipe, file in ((self._requests, self._process.stdin), (self._answers, self._process.stdout)):
+            if pipe is not None and is_running:
                 pipe.close()
+            elif file is not None:
+                file.close()
+        if not is_running:
+            return
         for answer in [one for answers in self._asked for one in answers] + [one for _, one in self._waiting]:
             if not answer.done():
                 answer.set_result(None)
@@ -195,9 +198,9 @@ class _Child(asyncio.Protocol):
         try:
             while self._take_message():
                 pass
-        except (ValueError, EOFError, TypeError, IndexError):
-            _LOG.exception("the process that verifies statements talks nonsense")
-            self.end(is_wanted=False)
+        except UnfitAnswerError as error:
+            self.end(is_wanted=True)
+            _LOG.warning("the process that verifies statements %s; its work is done here until another is up", error)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's own
@@ -209,28 +212,33 @@ class _Child(asyncio.Protocol):
         end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "big")
         if len(received) < LENGTH_BYTES or len(received) < end:
             return False
-        message: list[PackedStatement | None] = marshal.loads(received[LENGTH_BYTES:end])  # noqa: S302 - our own child's
+        if not self._asked:
+            raise UnfitAnswerError("answers what it was not asked")
+        message = read_answer(received[LENGTH_BYTES:end], len(self._asked[0]) if self.is_up else None)
         del received[:end]
         self._heard = self.loop.time()
         if not self.is_up:
             self.is_up, self._silent_s = True, self._answer_s
             self._rest()
-        for answer, packed in zip(self._asked[0], message, strict=True):
+        for answer, packed in zip(self._asked.popleft(), message, strict=True):
             if not answer.done():  # else its caller has gone
                 answer.set_result(packed)
-        self._asked.popleft()
         return True
 
     def _send(self) -> None:
         self._is_due = False
-        if self._requests is None or self.has_ended or not self._waiting or len(self._asked) >= _FRAMES_AT_ONCE:
+        if not self.is_up or self.has_ended or not self._waiting or len(self._asked) >= _FRAMES_AT_ONCE:
             return
         origin, now_ms = self._asked_as
-        self._requests.write(frame_of(([line for line, _ in self._waiting], origin, now_ms)))
+        waiting, self._waiting = self._waiting, []
+        self._write(([line for line, _ in waiting], origin, now_ms), [answer for _, answer in waiting])
+
+    def _write(self, request: tuple[Sequence[bytes], str, int | None], answers: list[Answer]) -> None:
+        assert self._requests is not None
+        self._requests.write(frame_of(request))
         if not self._asked:
             self._heard = self.loop.time()
-        self._asked.append([answer for _, answer in self._waiting])
-        self._waiting = []
+        self._asked.append(answers)
         if self._watch is None:
             self._watch = self.loop.call_later(self._silent_s, self._look)
 

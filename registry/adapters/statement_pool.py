@@ -9,7 +9,6 @@ caller's: nobody gets an error from here, and no statement is lost or taken twic
 from __future__ import annotations
 
 import logging
-import marshal
 import os
 import queue
 import subprocess
@@ -23,7 +22,7 @@ from contextlib import suppress
 from typing import IO, Final, TypeAlias
 
 from registry.adapters.child_process import start_child
-from registry.adapters.statement_child import read_frame, write_frame
+from registry.adapters.statement_child import FIRST_REQUEST, UnfitAnswerError, read_answer, read_frame, write_frame
 from registry.history.packed_statement import PackedStatement
 from registry.limits import VERIFY_ANSWER_MS, VERIFY_CHUNK_LINES, VERIFY_LEAST_LINES, VERIFY_RESTART_MS
 
@@ -146,7 +145,7 @@ class _Worker:
                 self._reader.join()
             _pipe(self._process.stdin).close()
             raise
-        self.ask((), "", None)  # its answer says that all is loaded
+        self.ask(*FIRST_REQUEST)  # its answer says that all is loaded
 
     @property
     def pid(self) -> int:
@@ -196,11 +195,17 @@ class _Worker:
         stdout = _pipe(self._process.stdout)
         try:
             while (data := read_frame(stdout)) is not None:
-                answer = marshal.loads(data)  # noqa: S302 - our own child's words
+                if not self._asked:
+                    raise UnfitAnswerError("answers what it was not asked")  # noqa: TRY301 - as below
+                future, count = self._asked[0]
+                answer = read_answer(data, count if self.is_up else None)
                 self._heard = time.monotonic()
                 self.is_up = True
-                future, _ = self._asked.popleft()
+                self._asked.popleft()
                 future.set_result(answer)
+        except UnfitAnswerError as error:
+            self._closing = True
+            _LOG.warning("a process that verifies statements %s; its work is done here until another is up", error)
         finally:
             self._end()
 

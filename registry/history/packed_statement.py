@@ -24,6 +24,7 @@ from registry.history.statement import (
     CredentialStatement,
     VerifiedStatement,
     claimed_time_ms,
+    is_credential,
     parse_statement,
     verify_statement,
 )
@@ -36,11 +37,16 @@ Of ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``, ``tuple``, ``list
 the same objects as those in the document, not copies of them.
 """
 
+# To be raised with whatever a request, an answer or "verified" means otherwise than before and is not seen below.
+_FORMAT: Final = 1
 _KEYS: Final = SelfCertifyingLookup()
 _APART: Final = frozenset({"kind", "proofs"})
 _MEMBERS: Final = tuple(field.name for field in fields(UnverifiedCredential) if field.name not in _APART)
 _members_of: Final = attrgetter(*_MEMBERS)
-_proof_members_of: Final = attrgetter(*(field.name for field in fields(DataIntegrityProof)))
+_PROOF_MEMBERS: Final = tuple(field.name for field in fields(DataIntegrityProof))
+_proof_members_of: Final = attrgetter(*_PROOF_MEMBERS)
+SPEECH: Final = (_FORMAT, _MEMBERS, _PROOF_MEMBERS, tuple(sorted(KINDS_BY_TYPE)))
+"""What `PackedStatement` is to this code, of plain values: who packs and who unpacks must have the same."""
 
 
 def pack_lines(lines: Sequence[bytes], *, origin: str, now_ms: int | None) -> list[PackedStatement | None]:
@@ -59,9 +65,11 @@ def pack_lines(lines: Sequence[bytes], *, origin: str, now_ms: int | None) -> li
 
 def _pack_line(line: bytes, origin: str, now_ms: int | None) -> PackedStatement | None:
     try:
-        statement = parse_statement(parse_json_object(line, max_bytes=EVENT_BODY_BYTES))
-        if not isinstance(statement, CredentialStatement):
+        document = parse_json_object(line, max_bytes=EVENT_BODY_BYTES)
+        if not is_credential(document):  # others may take a hundred times as long to be parsed, and more lines wait
             return None
+        statement = parse_statement(document)
+        assert isinstance(statement, CredentialStatement)
         time_ms = claimed_time_ms(statement) if now_ms is None else now_ms
         verified = verify_statement(statement, keys=_KEYS, now_ms=time_ms, origin=origin)
     except BonafidesError:

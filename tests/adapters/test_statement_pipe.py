@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -304,3 +305,33 @@ def test_what_is_closed_after_its_loop_leaves_no_process(loop: Loop) -> None:
     assert made[0].pid is None
     made.clear()
     gc.collect()  # the library's loop tells of them now
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # loops tell of pipes that were not closed before
+def test_what_is_closed_while_its_loop_gives_it_up_leaves_no_process(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stops as the process begins: closed before it was there, and given up before it was connected."""
+    made: list[Any] = []
+    begun = threading.Event()
+
+    def start() -> Any:
+        begun.wait()
+        made.append(start_child([sys.executable, "-c", "import time; time.sleep(600)"]))
+        return made[0]
+
+    monkeypatch.setattr(statement_pipe, "start_statement_child", start)
+    pipe = StatementPipe(is_wanted=True)
+
+    async def whole() -> None:
+        await look(pipe)
+        await asyncio.sleep(0)
+        pipe.close()
+        begun.set()
+        while pipe._child is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(whole())
+    wait_until_gone(made[0].pid)
+    assert all(file.closed for file in (made[0].stdin, made[0].stdout))
