@@ -190,3 +190,40 @@ def test_a_process_killed_at_work_loses_and_doubles_nothing(tmp_path: Path) -> N
                 assert found.index == one["index"]
 
         _with_process(world, work)
+
+
+def test_a_replay_registry_asks_for_its_operator_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no key is refused before anything is looked at, there or here; each statement is judged at its own time."""
+    monkeypatch.setattr(door, "VERIFY_LEAST_CALLERS", 1)
+    clock = ManualClock()
+    with open_world(tmp_path, clock=clock, profile="replay", origin=ORIGIN, verify_processes=1) as world:
+        alice, bob = world.short_lived("alice"), world.short_lived("bob")
+        registered = world.batch([one.presentation(None) for one in (alice, bob)], headers=OPERATOR)
+        assert [sorted(one) for one in registered.json["results"]] == [["index", "repeated"]] * 2
+        body = json.dumps(alice.vouch(bob.did)).encode()
+        clock.advance(86_400_000)  # by which a live registry would find it too old
+        asked: list[bool] = []
+
+        async def work(ask: Ask) -> None:
+            pipe = world.registry.statement_pipe
+            real = pipe.verify
+
+            async def verify(line: bytes, **more: Any) -> PackedStatement | None:
+                packed = await real(line, **more)
+                asked.append(packed is not None)
+                return packed
+
+            pipe.verify = verify  # type: ignore[method-assign]
+            transport = httpx.ASGITransport(world.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://registry.localhost:8000") as stranger:
+                for one in (body, body[:-1]):
+                    answer = await stranger.post(
+                        "/v1/events", content=one, headers={"content-type": "application/json"}
+                    )
+                    assert answer.json()["code"] == "bearer_key_required"
+            assert asked == []
+            status, answered = await ask(body)
+            assert (status, asked) == (201, [True])
+            assert answered["acceptance"]["credentialSubject"]["accepted"][0]["time"] == clock.time_ms - 86_400_000
+
+        _with_process(world, work)
