@@ -62,12 +62,13 @@ def _kill_under_load(
 ) -> tuple[Checker, Load]:
     """Kill and restart a registry so often; everything is checked after each kill, and `look` looks too.
 
-    In so many of its lives (`apart`) other processes verify statements when it is killed, and none of them outlives it.
+    In so many of its lives (`apart`), each in the place of a first round, other processes verify statements when it is
+    killed, and none of them outlives it.
     """
     draw = random.Random(SEED)
     checker, load = Checker(), Load()
     for turn in range(kills):
-        is_apart = turn < apart
+        is_apart = turn % len(ROUNDS) == 0 and turn < apart * len(ROUNDS)
         server = ServerProcess(data, options=options, prelude=WITH_VERIFIERS if is_apart else "")
         verifiers: list[int] = []
         try:
