@@ -288,7 +288,7 @@ def test_both_readings_agree_on_any_damage(data: st.DataObject, log: LogBuilder)
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=6),
+    st.none() | st.booleans() | st.integers(-(10**15) + 1, 10**15 - 1) | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
@@ -298,7 +298,7 @@ JSON = st.recursive(
 def test_what_has_the_shape_of_a_leaf_is_canonical(
     event: dict[str, Any], data: st.DataObject, vouches: tuple[int, list[bytes]]
 ) -> None:
-    """A leaf around any event has its own shape; and whatever has it, is plain and not too long, is a leaf in its one spelling."""
+    """A leaf around an event of short integers has its own shape; and whatever has it, is plain and not too long, is a leaf in its one spelling."""
     leaf = _change(vouches[1][-1], lambda one: one.update(event=event))
     if not is_plain(leaf):
         return
@@ -309,6 +309,15 @@ def test_what_has_the_shape_of_a_leaf_is_canonical(
     changed = leaf[:place] + put + leaf[place + data.draw(st.integers(0, 2)) :]
     if is_plain(changed) and pattern.fullmatch(changed.decode()) is not None:
         assert canonicalize(parse_json_object(changed, max_depth=64)) == changed
+
+
+@pytest.mark.parametrize("integer", [10**15, 2**53 - 1, -(10**15)])
+def test_integers_of_more_digits_are_left_to_the_parser(integer: int, vouches: tuple[int, list[bytes]]) -> None:
+    """Not all of so many digits are safe, so no shape has them, not even that of the leaf itself; the leaf is sound."""
+    known = _known(vouches[1][: vouches[0]])
+    leaf = _change(vouches[1][-1], _member_of(event={"a": integer, "b": 1}))
+    assert shape_pattern(shape_of(leaf.decode())).fullmatch(leaf.decode()) is None
+    assert _agree(known, _chained(known, [leaf] * (LEARNED + 1))).is_sound
 
 
 def test_an_event_may_look_like_a_leaf(vouches: tuple[int, list[bytes]]) -> None:
@@ -328,8 +337,7 @@ def test_an_event_may_look_like_a_leaf(vouches: tuple[int, list[bytes]]) -> None
 
 def test_true_is_no_count(vouches: tuple[int, list[bytes]]) -> None:
     """To Python true is 1, the count of a first entry."""
-    start, entries = vouches
-    at = start - 1
+    at, entries = vouches[0] - 1, vouches[1]
     assert b'"count":1,' in entries[at]
     changed = entries[at].replace(b'"count":1,', b'"count":true,')
     audit = _agree(_known(entries[:at]), [changed])
@@ -371,8 +379,7 @@ def test_more_shapes_than_are_kept(vouches: tuple[int, list[bytes]], monkeypatch
     assert look_at(start, entries[start : start + 1]).stretch is not None
     assert kept == []
     known = _known(entries[:start])
-    # Another shape every second leaf.
-    leaves = [_change(entries[start], _more(f"more{turn // 2}", turn)) for turn in range(60)]
+    leaves = [_change(entries[start], _more(f"more{turn // 2}", turn)) for turn in range(60)]  # two of each shape
     some = _chained(known, leaves)
     assert look_at(start, some).stretch is not None
     assert len(kept) == stretch._MOST_SHAPES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,18 @@ def test_urls_have_a_scheme_and_no_blanks(text: str) -> None:
             assert scheme[0].isalpha()
             assert rest
             assert not any(character.isspace() or ord(character) < 0x20 for character in candidate)
+
+
+BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
+
+
+def test_no_script_has_a_blank_for_urls() -> None:
+    """Some were taken: those of other scripts, which look like the end of an address, or like nothing."""
+    assert len(BLANKS) > 25
+    assert [
+        hex(ord(one)) for one in BLANKS for url in (f"urn:a{one}b", f"https://a.example/{one}") if is_url(url)
+    ] == []
+    assert is_url("https://a.example/\u00e9\u4e2d")
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
