@@ -103,7 +103,13 @@ class VerifiedStatement:
 
 
 def is_credential(document: dict[str, Any]) -> bool:
-    """Say whether `parse_statement` takes a document for a credential, which costs little to parse: its members are known."""
+    """Say whether a document is to be parsed as a credential, which costs little: its members are known.
+
+    Args:
+        document: what `parse_json_object` returned.
+
+    Spec: FORMATS "Signed statements".
+    """
     if document.keys() >= _DID_ENTRY_KEYS or document.keys() == _DID_WITNESS_KEYS:
         return False
     types = document.get("type")
@@ -124,6 +130,11 @@ def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) 
 
     Spec: FORMATS "Signed statements", "Registration".
     """
+    if is_credential(document):
+        credential = parse_credential(document)
+        if not credential.kind.logged:
+            raise KindNotLoggedError(credential.kind.name)
+        return CredentialStatement(credential, event_bytes or canonicalize(document))
     if document.keys() >= _DID_ENTRY_KEYS:
         state = document["state"]
         did = state.get("id") if isinstance(state, dict) else None
@@ -136,11 +147,6 @@ def parse_statement(document: dict[str, Any], event_bytes: bytes | None = None) 
     if isinstance(types, list) and "VerifiablePresentation" in types:
         presentation = parse_presentation(document)
         return RegistrationStatement(presentation, event_id(document), event_bytes or canonicalize(document))
-    if isinstance(types, list) and "VerifiableCredential" in types:
-        credential = parse_credential(document)
-        if not credential.kind.logged:
-            raise KindNotLoggedError(credential.kind.name)
-        return CredentialStatement(credential, event_bytes or canonicalize(document))
     raise StatementKindError
 
 

@@ -2,8 +2,9 @@
 
 Signatures are verified here, on the caller's thread, under the keys active now; the sequencer checks again that those
 keys still stand when the statement gets its place. Of a large batch, and of what comes over HTTP while others wait, other
-processes verify what they can, which is most of it; the rest, and all that is wrong, is looked at here as if they had not been asked. A statement whose signer is not known
-yet (it may be registered earlier in the same batch) is verified by the sequencer in its turn.
+processes verify what they can, which is most of it; the rest, and all that is wrong, is looked at here as if they had not
+been asked. A statement whose signer is not known yet (it may be registered earlier in the same batch) is verified by the
+sequencer in its turn.
 """
 
 from __future__ import annotations

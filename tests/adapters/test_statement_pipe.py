@@ -129,6 +129,8 @@ def test_until_the_process_is_up_the_caller_does_the_work(loop: Loop) -> None:
         assert [await look(pipe) for _ in range(20)] == [None] * 20
         assert pipe.pid is None
         pipe.close()
+        assert pipe._starting is not None
+        await pipe._starting
 
     async def whole() -> None:
         started: list[int] = []
@@ -141,11 +143,10 @@ def test_until_the_process_is_up_the_caller_does_the_work(loop: Loop) -> None:
         real_start, statement_pipe.start_statement_child = statement_pipe.start_statement_child, start
         try:
             await work(StatementPipe(is_wanted=True))
-            await asyncio.sleep(0.5)
         finally:
             statement_pipe.start_statement_child = real_start
-        assert len(started) <= 1
-        assert not any(map(is_running, started))
+        (pid,) = started
+        assert not is_running(pid)
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(whole())
